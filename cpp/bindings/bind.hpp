@@ -1,0 +1,14 @@
+// Each bind_*.cpp adds its functions to the module; module.cpp calls them all.
+#pragma once
+
+#include <pybind11/pybind11.h>
+
+namespace finitesum {
+
+void bind_fit(pybind11::module_& m);
+void bind_info(pybind11::module_& m);
+void bind_kernels(pybind11::module_& m);
+void bind_losses(pybind11::module_& m);
+void bind_penalties(pybind11::module_& m);
+
+}  // namespace finitesum

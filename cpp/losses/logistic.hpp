@@ -1,0 +1,39 @@
+// l(z, y) = log(1 + exp(-y z)), y = +-1;  with m = y z: l' = -y / (1 + e^m),  l'' = e^m / (1 + e^m)^2 <= 1/4.
+// Conjugate, a = -u y: -a m - log(1 + e^-m) is largest where 1 / (1 + e^m) = a, possible for 0 <= a <= 1, and
+// l*(u, y) = a log a + (1 - a) log(1 - a), minus the entropy of a coin.
+// Written in e^-|m|, which never overflows.
+#pragma once
+
+#include "core/math.hpp"
+#include "losses/target_domain.hpp"
+
+namespace finitesum {
+
+struct Logistic {
+  static constexpr const char* name = "logistic";
+  static constexpr TargetDomain target_domain = TargetDomain::sign;
+  static constexpr bool has_parameter = false;
+
+  FINITESUM_INLINE double value(double z, double y) const {
+    const double m = y * z;
+    return math::log1p(math::exp(-math::abs(m))) - math::min(m, 0.0);
+  }
+  FINITESUM_INLINE double derivative(double z, double y) const {
+    const double m = y * z;
+    const double e = math::exp(-math::abs(m));
+    return -y * ((m > 0.0 ? e : 1.0) / (1.0 + e));
+  }
+  FINITESUM_INLINE double curvature(double z, double y) const {
+    const double e = math::exp(-math::abs(y * z));
+    return e / ((1.0 + e) * (1.0 + e));
+  }
+  FINITESUM_INLINE double conjugate(double u, double y) const {
+    const double a = -u * y;
+    const double rest = a < 1.0 ? (1.0 - a) * math::log1p(-a) : 0.0;
+    const double entropy = math::x_log_x(a) + rest;
+    return a < 0.0 || a > 1.0 ? math::infinity : entropy;
+  }
+  FINITESUM_INLINE double smoothness() const { return 0.25; }
+};
+
+}  // namespace finitesum
