@@ -7,9 +7,3 @@
 // Inlined even at -O0: a shared function left out of line in one instruction set's object file could be
 // merged into baseline code by the linker and crash an older processor.
 #define FINITESUM_INLINE [[gnu::always_inline]] inline
-
-namespace finitesum {
-
-using RowOffset = std::int64_t;  // position of a nonzero; 64 bits, so nothing overflows at 2^31 nonzeros
-
-}  // namespace finitesum

@@ -5,7 +5,6 @@
 #include <stdexcept>
 #include <string>
 #include <string_view>
-#include <variant>
 #include <vector>
 
 #include "core/named_variant.hpp"
@@ -31,10 +30,7 @@ inline AnyLoss make_loss(std::string_view name, double parameter) {
   });
 }
 
-// The loss's row in KernelTable::losses, and the object those kernels take as `const void* loss`.
+// The loss's row in KernelTable::losses.
 inline std::size_t loss_index(const AnyLoss& loss) { return loss.index(); }
-inline const void* loss_address(const AnyLoss& loss) {
-  return std::visit([](const auto& held) -> const void* { return &held; }, loss);
-}
 
 }  // namespace finitesum

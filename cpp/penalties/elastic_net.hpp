@@ -20,7 +20,8 @@ struct ElasticNet {
   double l2() const { return alpha * (1.0 - l1_ratio); }
   double value(double w) const { return 0.5 * l2() * w * w + l1() * math::abs(w); }
   double prox(double v, double step) const { return math::soft_threshold(v, step * l1()) / (1.0 + step * l2()); }
-  LazyProx lazy_prox(double step) const { return {step * l1(), step * l2()}; }
+  LazyProx lazy(double step) const { return {step * l1(), step * l2()}; }
+  double lazy_prox(double w, double drift, double step, std::int64_t k) const { return lazy(step)(w, drift, k); }
   double conjugate(double v) const {
     const double excess = math::max(math::abs(v) - l1(), 0.0);
     return excess == 0.0 ? 0.0 : 0.5 * excess * (excess / l2());

@@ -18,7 +18,8 @@ struct L1 {
   double l2() const { return 0.0; }
   double value(double w) const { return alpha * math::abs(w); }
   double prox(double v, double step) const { return math::soft_threshold(v, step * alpha); }
-  LazyProx lazy_prox(double step) const { return {step * alpha, 0.0}; }
+  LazyProx lazy(double step) const { return {step * alpha, 0.0}; }
+  double lazy_prox(double w, double drift, double step, std::int64_t k) const { return lazy(step)(w, drift, k); }
   double conjugate(double v) const { return math::abs(v) > alpha ? math::infinity : 0.0; }
 };
 

@@ -14,7 +14,7 @@
 
 namespace finitesum {
 
-// Built once per step size; tau = step * l1 >= 0, a = step * l2 >= 0.
+// Worth building once per step size (it holds a logarithm); tau = step * l1 >= 0, a = step * l2 >= 0.
 class LazyProx {
  public:
   LazyProx(double tau, double a) : tau_(tau), a_(a), log1p_a_(math::log1p(a)) {}

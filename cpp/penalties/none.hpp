@@ -15,7 +15,8 @@ struct None {
   double l2() const { return 0.0; }
   double value(double) const { return 0.0; }
   double prox(double v, double /*step*/) const { return v; }
-  LazyProx lazy_prox(double /*step*/) const { return {0.0, 0.0}; }
+  LazyProx lazy(double /*step*/) const { return {0.0, 0.0}; }
+  double lazy_prox(double w, double drift, double step, std::int64_t k) const { return lazy(step)(w, drift, k); }
   double conjugate(double v) const { return v == 0.0 ? 0.0 : math::infinity; }
 };
 
