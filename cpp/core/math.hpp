@@ -41,19 +41,15 @@ FINITESUM_INLINE ReducedExponential reduce_exponential(double x) {
   constexpr double log2_e = 0x1.71547652b82fep+0;
   const double n = (x * log2_e + round_to_integer) - round_to_integer;
   const double r = (x - n * ln2_high) - n * ln2_low;
-  double q = 1.0 / 6227020800.0;
-  q = q * r + 1.0 / 479001600.0;
-  q = q * r + 1.0 / 39916800.0;
-  q = q * r + 1.0 / 3628800.0;
-  q = q * r + 1.0 / 362880.0;
-  q = q * r + 1.0 / 40320.0;
-  q = q * r + 1.0 / 5040.0;
-  q = q * r + 1.0 / 720.0;
-  q = q * r + 1.0 / 120.0;
-  q = q * r + 1.0 / 24.0;
-  q = q * r + 1.0 / 6.0;
-  q = q * r + 0.5;
-  return {n, r + r * r * q};
+  // Estrin's scheme: pairs of terms, then pairs of pairs. Its short chain of dependent operations is what counts.
+  const double r2 = r * r;
+  const double r4 = r2 * r2;
+  const double terms_2_to_5 = (0.5 + r * (1.0 / 6.0)) + r2 * (1.0 / 24.0 + r * (1.0 / 120.0));
+  const double terms_6_to_9 = (1.0 / 720.0 + r * (1.0 / 5040.0)) + r2 * (1.0 / 40320.0 + r * (1.0 / 362880.0));
+  const double terms_10_to_13 =
+      (1.0 / 3628800.0 + r * (1.0 / 39916800.0)) + r2 * (1.0 / 479001600.0 + r * (1.0 / 6227020800.0));
+  const double q = terms_2_to_5 + r4 * (terms_6_to_9 + r4 * terms_10_to_13);
+  return {n, r + r2 * q};
 }
 
 // Relative error below 4e-16; gradual underflow to 0, overflow to infinity.

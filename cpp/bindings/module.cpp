@@ -1,0 +1,25 @@
+// The compiled half of the package: _core.
+#include <exception>
+
+#include "bindings/bind.hpp"
+#include "isa/isa.hpp"
+
+namespace py = pybind11;
+
+PYBIND11_MODULE(_core, m) {
+  if (!finitesum::supported_baseline()) {
+    throw py::import_error("finitesum needs a processor with the x86-64-v2 instruction set (SSE4.2, since about 2009)");
+  }
+  try {
+    finitesum::kernels();
+  } catch (const std::exception& error) {
+    throw py::import_error(error.what());
+  }
+  finitesum::bind_info(m);
+  finitesum::bind_kernels(m);
+  finitesum::bind_losses(m);
+  finitesum::bind_penalties(m);
+#ifdef FINITESUM_HAS_FIT
+  finitesum::bind_fit(m);
+#endif
+}

@@ -1,0 +1,57 @@
+// Dense rows: T is the dtype of X; coefficients and sums are double.
+#pragma once
+
+#include "core/math.hpp"
+#include "kernels/lanes.inl"
+#include "kernels/table.hpp"
+
+namespace finitesum::FINITESUM_ISA {
+namespace {
+
+template <class T>
+double dense_dot(const T* x, const double* w, std::size_t n) {
+  return lane_sum(n, [=](std::size_t i) FINITESUM_INLINE_LAMBDA { return static_cast<double>(x[i]) * w[i]; });
+}
+
+template <class T>
+double squared_norm(const T* x, std::size_t n) {
+  return lane_sum(n, [=](std::size_t i) FINITESUM_INLINE_LAMBDA {
+    const double value = static_cast<double>(x[i]);
+    return value * value;
+  });
+}
+
+template <class T>
+void dense_axpy(double a, const T* __restrict x, double* __restrict w, std::size_t n) {
+#pragma omp simd
+  for (std::size_t j = 0; j < n; ++j) w[j] += a * static_cast<double>(x[j]);
+}
+
+template <bool HasL1, class T>
+FINITESUM_INLINE void step_with(const T* __restrict x, double* __restrict w, double* __restrict d, std::size_t n,
+                                const StepCoefficients c) {
+#pragma omp simd
+  for (std::size_t j = 0; j < n; ++j) {
+    const double x_j = static_cast<double>(x[j]);
+    const double moved = w[j] - c.direction * d[j] - c.fresh * x_j;
+    w[j] = c.shrink * (HasL1 ? math::soft_threshold(moved, c.threshold) : moved);
+    d[j] += c.change * x_j;
+  }
+}
+
+template <class T>
+void dense_step(const T* x, double* w, double* d, std::size_t n, const StepCoefficients* c) {
+  step_with<false>(x, w, d, n, *c);
+}
+
+template <class T>
+void dense_step_l1(const T* x, double* w, double* d, std::size_t n, const StepCoefficients* c) {
+  step_with<true>(x, w, d, n, *c);
+}
+
+template <class T>
+constexpr DenseKernels<T> dense_kernels = {dense_dot<T>, squared_norm<T>, dense_axpy<T>, dense_step<T>,
+                                           dense_step_l1<T>};
+
+}  // namespace
+}  // namespace finitesum::FINITESUM_ISA

@@ -1,0 +1,41 @@
+// Sums with the same bits on every instruction set: term i goes to lane i mod Lanes::size, and the lanes are
+// added by a fixed tree. The lane count does not follow the register width; of 8, 16 and
+// 32, measured, 16 is never slower than the others by more than noise.
+#pragma once
+
+#include "core/types.hpp"
+
+#define FINITESUM_INLINE_LAMBDA __attribute__((always_inline))
+
+namespace finitesum::FINITESUM_ISA {
+namespace {
+
+struct Lanes {
+  static constexpr std::size_t size = 16;
+  double lane[size] = {};
+
+  FINITESUM_INLINE double sum() const {
+    double tree[size];
+    for (std::size_t l = 0; l < size; ++l) tree[l] = lane[l];
+    for (std::size_t width = size / 2; width > 0; width /= 2) {
+      for (std::size_t l = 0; l < width; ++l) tree[l] += tree[l + width];
+    }
+    return tree[0];
+  }
+};
+
+// Sum of term(i), i < n; term must be free of branches and side effects.
+template <class Term>
+FINITESUM_INLINE double lane_sum(std::size_t n, const Term& term) {
+  Lanes acc;
+  std::size_t i = 0;
+  for (; i + Lanes::size <= n; i += Lanes::size) {
+#pragma omp simd
+    for (std::size_t l = 0; l < Lanes::size; ++l) acc.lane[l] += term(i + l);
+  }
+  for (std::size_t l = 0; i < n; ++i, ++l) acc.lane[l] += term(i);
+  return acc.sum();
+}
+
+}  // namespace
+}  // namespace finitesum::FINITESUM_ISA
