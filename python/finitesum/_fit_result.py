@@ -1,0 +1,23 @@
+"""What the core reports of one fit."""
+
+from typing import TypedDict
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+class FitResult(TypedDict):
+    """The dict that ``_core.fit`` returns."""
+
+    coef: NDArray[np.float64]
+    intercept: float
+    objective: float
+    dual_gap: float
+    lower_bound: float
+    null_objective: float
+    n_iter: int
+    converged: bool
+    solver: str
+    sampling: str
+    stopping: str
+    history: dict[str, NDArray[np.float64]]

@@ -1,0 +1,170 @@
+"""What all linear estimators share: control, the run through the core, report, linear map."""
+
+import math
+import warnings
+from collections.abc import Iterable
+from numbers import Integral, Real
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils import assert_all_finite
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils._tags import Tags
+from sklearn.utils.extmath import safe_sparse_dot
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from finitesum import _core
+from finitesum._fit_result import FitResult
+from finitesum._validation import FLOAT_DTYPES, core_matrix, draw_seed
+from finitesum.linear._solve import (
+    Callback,
+    Control,
+    Problem,
+    Start,
+    convergence_message,
+    merged_history,
+    relative_gap,
+    solve_outputs,
+)
+
+
+class LinearEstimator(BaseEstimator):  # type: ignore[misc]  # untyped base
+    """Base of the linear estimators; a subclass states its loss, penalty and targets."""
+
+    tol: float
+    max_iter: int
+    fit_intercept: bool
+    solver: str
+    sampling: str
+    step_size: float | str
+    check_interval: int | str
+    random_state: Any
+    warm_start: bool
+    callback: Callback | None
+    verbose: int
+    time_limit: float | None
+
+    coef_: Any
+    intercept_: Any
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "tol": [Interval(Real, 0.0, None, closed="left")],
+        "max_iter": [Interval(Integral, 1, None, closed="left")],
+        "fit_intercept": ["boolean"],
+        "solver": [StrOptions({"auto", *_core.solver_names()})],
+        "sampling": [StrOptions({"auto", "uniform", "lipschitz"})],
+        "step_size": [StrOptions({"auto"}), Interval(Real, 0.0, None, closed="neither")],
+        "check_interval": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
+        "random_state": ["random_state"],
+        "warm_start": ["boolean"],
+        "callback": [callable, None],
+        "verbose": ["verbose"],
+        "time_limit": [Interval(Real, 0.0, None, closed="neither"), None],
+    }
+
+    def _solve(
+        self,
+        X: Any,
+        targets: Iterable[NDArray[np.float64]],
+        weight: NDArray[np.float64] | None,
+        problems: list[Problem],
+        start: Start | None,
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Run the core, set the report, warn; return coef (K, p) and intercept (K,)."""
+        control = Control(
+            fit_intercept=bool(self.fit_intercept),
+            solver=self.solver,
+            sampling=self.sampling,
+            step_size=0.0 if isinstance(self.step_size, str) else float(self.step_size),
+            tol=float(self.tol),
+            max_iter=int(self.max_iter),
+            check_interval=0 if isinstance(self.check_interval, str) else int(self.check_interval),
+            time_limit=math.inf if self.time_limit is None else float(self.time_limit),
+            seed=draw_seed(self.random_state),
+            callback=self.callback,
+            verbose=int(self.verbose),
+        )
+        results = solve_outputs(core_matrix(X), targets, weight, problems, control, start)
+        self._set_report(results)
+        message = convergence_message(type(self).__name__, results, control)
+        if message is not None:
+            warnings.warn(message, ConvergenceWarning, stacklevel=3)
+        return np.stack([r["coef"] for r in results]), np.array([r["intercept"] for r in results])
+
+    def _set_report(self, results: list[FitResult]) -> None:
+        self.n_iter_ = self._epochs([r["n_iter"] for r in results])
+        self.dual_gap_ = _per_output([r["dual_gap"] for r in results])
+        self.relative_gap_ = _per_output([relative_gap(r) for r in results])
+        self.null_objective_ = _per_output([r["null_objective"] for r in results])
+        self.objective_ = _per_output([r["objective"] for r in results])
+        self.solver_ = _per_output([r["solver"] for r in results])
+        self.sampling_ = _per_output([r["sampling"] for r in results])
+        self.stopping_ = _per_output([r["stopping"] for r in results])
+        self.converged_ = all(r["converged"] for r in results)
+        self.history_ = merged_history(results)
+
+    def _epochs(self, n_iter: list[int]) -> Any:
+        """Give ``n_iter_`` the form it has in scikit-learn's class of the same name."""
+        return _per_output(n_iter)
+
+    def _start(self, n_outputs: int, n_features: int) -> Start | None:
+        """Coefficients and intercepts of the previous fit, if asked for and of this fit's shape."""
+        if not self.warm_start or not hasattr(self, "coef_"):
+            return None
+        coef = self.coef_.toarray() if sp.issparse(self.coef_) else np.asarray(self.coef_)
+        coef = np.ascontiguousarray(np.atleast_2d(coef), dtype=np.float64)
+        intercept = np.atleast_1d(np.asarray(self.intercept_, dtype=np.float64))
+        if coef.shape != (n_outputs, n_features) or intercept.shape != (n_outputs,):
+            return None
+        assert_all_finite(coef, input_name="coef_")
+        assert_all_finite(intercept, input_name="intercept_")
+        return coef, intercept
+
+    def _linear_predictor(self, X: Any) -> NDArray[np.float64]:
+        """X coef_^T + intercept_: (n_samples,) for one output, else (n_samples, n_outputs)."""
+        check_is_fitted(self)
+        X = validate_data(self, X, accept_sparse="csr", dtype=FLOAT_DTYPES, reset=False)
+        scores: NDArray[np.float64] = (
+            safe_sparse_dot(X, self.coef_.T, dense_output=True) + self.intercept_
+        )
+        return scores.ravel() if scores.ndim == 2 and scores.shape[1] == 1 else scores
+
+    def sparsify(self) -> Self:
+        """Turn ``coef_`` into a CSR matrix, which predicts faster when most coefficients are zero.
+
+        Returns
+        -------
+        self : object
+            Fitted estimator.
+        """
+        check_is_fitted(self)
+        if not sp.issparse(self.coef_):
+            self.coef_ = sp.csr_matrix(np.atleast_2d(self.coef_))
+        return self
+
+    def densify(self) -> Self:
+        """Turn ``coef_`` back into an array.
+
+        Returns
+        -------
+        self : object
+            Fitted estimator.
+        """
+        check_is_fitted(self)
+        if sp.issparse(self.coef_):
+            coef = self.coef_.toarray()
+            self.coef_ = coef.ravel() if np.ndim(self.intercept_) == 0 else coef
+        return self
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags
+
+
+def _per_output(values: list[Any]) -> Any:
+    return values[0] if len(values) == 1 else np.array(values)

@@ -1,0 +1,67 @@
+"""The parameters and attributes that all linear estimators share, written once."""
+
+import inspect
+from typing import TypeVar
+
+Class = TypeVar("Class", bound=type)
+
+_CONTROL = """\
+tol : float, default=1e-4
+    The fit stops when the duality gap is at most ``tol`` times the objective of the null model
+    (zero coefficients, best intercept). Without a penalty no finite gap exists; the rule is then
+    on the norm of the gradient, and ``stopping_`` says so.
+max_iter : int, default=1000
+    Largest number of epochs (as many steps as there are samples).
+fit_intercept : bool, default=True
+    Whether to fit an intercept. It is never penalized.
+solver : {"auto", "sag", "saga", "svrg", "newton"}, default="auto"
+    "auto" chooses by the shape of the data; ``solver_`` names the choice.
+sampling : {"auto", "uniform", "lipschitz"}, default="auto"
+    How the stochastic solvers draw samples: evenly, or in favor of those whose loss curves most.
+step_size : "auto" or float, default="auto"
+    "auto" is the solver's own rule.
+check_interval : "auto" or int, default="auto"
+    Epochs between two checks of the stop rule.
+random_state : int, RandomState instance or None, default=None
+    Source of the solver's seed. The same seed gives the same bits.
+warm_start : bool, default=False
+    Start from the coefficients of the previous fit if their shape (and the classes) are the same.
+callback : callable or None, default=None
+    Called as ``callback(check)`` after each check, with a dict of ``epoch``, ``passes`` (over the
+    data), ``seconds``, ``objective``, ``gap``, ``step_size``, ``nonzeros`` and, with several
+    outputs, ``output``. Returning True stops the fit.
+verbose : int, default=0
+    0 prints nothing; otherwise a progress bar, or plain lines if rich is not installed.
+time_limit : float or None, default=None
+    Seconds after which the fit stops with what it has, and a ConvergenceWarning."""
+
+_ATTRIBUTES = """\
+dual_gap_ : float or ndarray of shape (n_outputs,)
+    Certified bound on objective minus optimum, in units of the mean loss. Infinite where none
+    exists.
+relative_gap_ : float or ndarray of shape (n_outputs,)
+    ``dual_gap_ / null_objective_``, comparable with ``tol``.
+null_objective_ : float or ndarray of shape (n_outputs,)
+    Objective of the null model.
+objective_ : float or ndarray of shape (n_outputs,)
+    Mean loss plus penalty at the solution.
+converged_ : bool
+    Whether every output met ``tol``.
+solver_, sampling_, stopping_ : str or ndarray of shape (n_outputs,)
+    The solver and the sampling that ran, and what ended the fit: "duality gap", "gradient norm",
+    "max_iter", "time_limit", "interrupted" or "callback".
+history_ : dict of ndarray
+    One entry per check: ``epoch``, ``passes``, ``seconds``, ``objective``, ``gap``, ``step_size``,
+    ``nonzeros`` and, with several outputs, ``output``.
+n_features_in_ : int
+    Number of features seen during fit.
+feature_names_in_ : ndarray of shape (n_features_in_,)
+    Names of the features, where X has string names for all of them."""
+
+
+def with_shared_sections(cls: Class) -> Class:
+    """Fill ``{control}`` and ``{attributes}`` of a class docstring with the shared sections."""
+    if cls.__doc__ is not None:  # stripped under python -OO
+        text = inspect.cleandoc(cls.__doc__)
+        cls.__doc__ = text.replace("{control}", _CONTROL).replace("{attributes}", _ATTRIBUTES)
+    return cls

@@ -1,0 +1,213 @@
+"""A fit as a sequence of problems, one per output, that share X, the clock and the seed."""
+
+import math
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from finitesum import _core
+from finitesum._fit_result import FitResult
+from finitesum._validation import CoreMatrix
+from finitesum.linear._progress import Show, open_progress
+
+Callback = Callable[[dict[str, float]], bool | None]
+Monitor = Callable[[dict[str, float]], bool]
+Start = tuple[NDArray[np.float64], NDArray[np.float64]]
+
+
+@dataclass(frozen=True)
+class Problem:
+    """(1/S) sum_i s_i loss_i + alpha [(1 - l1_ratio)/2 ||w||^2 + l1_ratio ||w||_1]."""
+
+    loss: str
+    alpha: float
+    l1_ratio: float = 0.0
+    loss_parameter: float = 1.0
+
+
+@dataclass(frozen=True)
+class Control:
+    """How a fit runs: what every estimator of this package takes, in the core's terms."""
+
+    fit_intercept: bool
+    solver: str
+    sampling: str
+    step_size: float
+    tol: float
+    max_iter: int
+    check_interval: int
+    time_limit: float
+    seed: int
+    callback: Callback | None
+    verbose: int
+
+
+def solve_outputs(
+    X: CoreMatrix,
+    targets: Iterable[NDArray[np.float64]],
+    weight: NDArray[np.float64] | None,
+    problems: list[Problem],
+    control: Control,
+    start: Start | None,
+) -> list[FitResult]:
+    """Solve one problem per output.
+
+    Once the clock, Ctrl-C or the callback has stopped one of them, the others are handed to the
+    core with no time left: they return their start, certified as such, and carry the same reason.
+
+    Parameters
+    ----------
+    X : ndarray or (data, indices, indptr, n_features)
+        The samples, shared by all outputs.
+    targets : iterable of ndarray of shape (n_samples,), dtype float64
+        One per output.
+    weight : ndarray of shape (n_samples,), dtype float64, or None
+        Sample weights.
+    problems : list of Problem
+        One per output.
+    control : Control
+        Shared by all outputs.
+    start : (coef, intercept) or None
+        Of shapes (n_outputs, n_features) and (n_outputs,); None starts from the null model.
+
+    Returns
+    -------
+    list of dict
+        The core's results, one per output.
+    """
+    deadline = time.monotonic() + control.time_limit
+    stopped: str | None = None
+    results = []
+    with open_progress(control.verbose, control.max_iter, len(problems)) as show:
+        for k, (target, problem) in enumerate(zip(targets, problems, strict=True)):
+            if stopped is None:
+                time_left = max(0.0, deadline - time.monotonic())
+                monitor = _monitor(control.callback, show, k if len(problems) > 1 else None)
+            else:
+                time_left, monitor = 0.0, None
+            start_k = None if start is None else (start[0][k], float(start[1][k]))
+            result = _fit_one(X, target, weight, problem, control, start_k, time_left, monitor)
+            if stopped is not None and not result["converged"]:
+                result["stopping"] = stopped
+            elif result["stopping"] in ("time_limit", "interrupted", "callback"):
+                stopped = result["stopping"]
+            results.append(result)
+    return results
+
+
+def _fit_one(
+    X: CoreMatrix,
+    target: NDArray[np.float64],
+    weight: NDArray[np.float64] | None,
+    problem: Problem,
+    control: Control,
+    start: tuple[NDArray[np.float64], float] | None,
+    time_left: float,
+    monitor: Monitor | None,
+) -> FitResult:
+    coef_init, intercept_init = (None, None) if start is None else start
+    result = _core.fit(
+        X,
+        np.ascontiguousarray(target),
+        weight,
+        loss=problem.loss,
+        loss_parameter=problem.loss_parameter,
+        alpha=problem.alpha,
+        l1_ratio=problem.l1_ratio,
+        fit_intercept=control.fit_intercept,
+        solver=control.solver,
+        sampling=control.sampling,
+        step_size=control.step_size,
+        tol=control.tol,
+        max_iter=control.max_iter,
+        check_interval=control.check_interval,
+        time_limit=time_left,
+        seed=control.seed,
+        coef_init=coef_init,
+        intercept_init=intercept_init if control.fit_intercept else None,
+        monitor=monitor,
+    )
+    if not (np.isfinite(result["coef"]).all() and math.isfinite(result["intercept"])):
+        raise ValueError(
+            "Floating-point overflow during the fit. Scaling the data, for instance with "
+            "sklearn.preprocessing.StandardScaler or MaxAbsScaler, helps."
+        )
+    return result
+
+
+def _monitor(callback: Callback | None, show: Show | None, output: int | None) -> Monitor | None:
+    """Join the callback and the display; None if neither was asked for."""
+    if callback is None and show is None:
+        return None
+
+    def monitor(check: dict[str, float]) -> bool:
+        if output is not None:
+            check = {**check, "output": output}
+        if show is not None:
+            show(check)
+        return callback is not None and bool(callback(check))
+
+    return monitor
+
+
+def relative_gap(result: FitResult) -> float:
+    """Duality gap over the null model's objective: what ``tol`` is compared with."""
+    gap, null = result["dual_gap"], result["null_objective"]
+    if null > 0.0:
+        return gap / null
+    return 0.0 if gap <= 0.0 else math.inf
+
+
+def convergence_message(
+    estimator_name: str, results: list[FitResult], control: Control
+) -> str | None:
+    """Say what stopped the fit short of tol, how far it came and what to change."""
+    short = [r for r in results if not r["converged"] and r["stopping"] != "callback"]
+    if not short:
+        return None
+    worst = max(short, key=relative_gap)
+    gap = relative_gap(worst)
+    reached = (
+        f"a relative duality gap of {gap:.1e}" if math.isfinite(gap) else "no finite duality gap"
+    )
+    which = (
+        f" ({len(short)} of {len(results)} outputs, the worst of them here)"
+        if len(results) > 1
+        else ""
+    )
+    solver, epochs = worst["solver"], worst["n_iter"]
+    cause, advice = {
+        "time_limit": (
+            "time_limit ended the fit",
+            "The coefficients are usable as they are. Raise time_limit or tol to converge.",
+        ),
+        "interrupted": (
+            "the fit was interrupted",
+            "The coefficients are usable as they are; warm_start=True continues from them.",
+        ),
+    }.get(
+        worst["stopping"],
+        (
+            "the fit did not converge",
+            "Raise max_iter or tol, try another solver, or scale the features "
+            "(sklearn.preprocessing.StandardScaler, MaxAbsScaler for sparse data).",
+        ),
+    )
+    return (
+        f"{estimator_name}: {cause}{which}: solver {solver!r} reached {reached} "
+        f"in {epochs} epochs, tol={control.tol:g}. {advice}"
+    )
+
+
+def merged_history(results: list[FitResult]) -> dict[str, Any]:
+    """Join the histories of several outputs, told apart by an ``output`` column."""
+    if len(results) == 1:
+        return dict(results[0]["history"])
+    histories = [r["history"] for r in results]
+    merged = {key: np.concatenate([h[key] for h in histories]) for key in histories[0]}
+    merged["output"] = np.repeat(np.arange(len(results)), [len(h["epoch"]) for h in histories])
+    return merged
