@@ -1,0 +1,198 @@
+#include "api/fit.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <stdexcept>
+#include <utility>
+
+#include "solvers/any.hpp"
+#include "solvers/driver.hpp"
+#include "solvers/intercept.hpp"
+
+namespace finitesum {
+namespace {
+
+template <class View>
+struct SolverChoice {
+  const char* name;
+  std::unique_ptr<Solver> (*make)(const Problem<View>&, const SolverSetup&);
+};
+
+template <class View>
+constexpr std::array<SolverChoice<View>, 4> solver_choices() {
+  return {
+      {{"sag", make_sag<View>}, {"saga", make_saga<View>}, {"svrg", make_svrg<View>}, {"newton", make_newton<View>}}};
+}
+
+// Newton while its Hessian is cheap: it does not mind bad scaling. Else SAG, or SAGA where L1 asks for its proof.
+template <class View>
+const char* choose_solver(const Problem<View>& problem) {
+  constexpr std::size_t widest = 1000;
+  constexpr double most_products = 5e8;  // per Hessian, about a quarter of a second
+  const std::size_t p = problem.n_columns();
+  double products = 0;
+  if (p <= widest) {
+    for (std::size_t i = 0; i < problem.n_rows(); ++i) {
+      const auto size = static_cast<double>(problem.X.row(i).size);
+      products += size * size / 2;
+    }
+    products += std::pow(static_cast<double>(p), 3) / 6;
+    if (products <= most_products) return "newton";
+  }
+  return problem.l1() > 0 ? "saga" : "sag";
+}
+
+[[noreturn]] void refuse(const std::string& what, const std::string& value,
+                         const std::vector<std::string_view>& choices) {
+  std::string message = "unknown " + what + " '" + value + "'; choose from: 'auto'";
+  for (const std::string_view choice : choices) message += ", '" + std::string(choice) + "'";
+  throw std::invalid_argument(message);
+}
+
+Sampling parse_sampling(const std::string& name) {
+  if (name == "auto") return Sampling::automatic;
+  if (name == "uniform") return Sampling::uniform;
+  if (name == "lipschitz") return Sampling::lipschitz;
+  refuse("sampling", name, {"uniform", "lipschitz"});
+}
+
+template <class View>
+std::unique_ptr<Solver> make_solver(const Problem<View>& problem, const SolverSetup& setup, const std::string& name) {
+  for (const auto& choice : solver_choices<View>()) {
+    if (name == choice.name) return choice.make(problem, setup);
+  }
+  refuse("solver", name, solver_names());
+}
+
+double sum_weights(const FitRequest& request, std::size_t n) {
+  double sum = 0;
+  for (std::size_t i = 0; i < n; ++i) sum += request.sample_weight != nullptr ? request.sample_weight[i] : 1.0;
+  if (!(sum > 0) || !std::isfinite(sum))
+    throw std::invalid_argument("The sum of the sample weights must be positive and finite.");
+  return sum;
+}
+
+void check_request(const FitRequest& request) {
+  const auto require = [](bool holds, const char* message) {
+    if (!holds) throw std::invalid_argument(message);
+  };
+  require(request.tol >= 0, "tol must not be negative.");
+  require(request.max_iter >= 1, "max_iter must be at least 1.");
+  require(request.step_size >= 0 && std::isfinite(request.step_size), "step_size must be positive and finite.");
+  require(request.time_limit >= 0, "time_limit must not be negative.");
+}
+
+template <class View>
+void check_csr(const View& X) {
+  if constexpr (View::is_sparse) {
+    // The pointers first: a row may only be looked at when they are in order.
+    if (X.row_pointers[0] != 0) throw std::invalid_argument("indptr must start at 0.");
+    for (std::size_t i = 0; i < X.n_rows; ++i) {
+      if (X.row_pointers[i + 1] < X.row_pointers[i] || X.row_pointers[i + 1] > X.n_entries) {
+        throw std::invalid_argument("indptr must not decrease, nor end beyond the stored values.");
+      }
+    }
+    for (std::size_t k = 0; k < X.n_stored(); ++k) {
+      if (X.indices[k] < 0 || static_cast<std::size_t>(X.indices[k]) >= X.n_columns) {
+        throw std::invalid_argument("column indices must lie in [0, " + std::to_string(X.n_columns) + ").");
+      }
+    }
+  }
+}
+
+template <class View>
+FitResult fit_view(const View& X, const FitRequest& request) {
+  check_csr(X);
+  if (X.n_rows == 0 || X.n_columns == 0) throw std::invalid_argument("X must have at least one row and one column.");
+  Control control(request.time_limit, request.interrupted);
+  const KernelTable& table = kernels();
+  const Problem<View> problem{X,
+                              request.y,
+                              request.sample_weight,
+                              sum_weights(request, X.n_rows),
+                              LossFunction(make_loss(request.loss, request.loss_parameter), table),
+                              make_penalty(request.alpha, request.l1_ratio),
+                              request.fit_intercept,
+                              table};
+  const NullModel null =
+      fit_null_model(problem.loss, problem.y, problem.s, problem.n_rows(), problem.total_weight, problem.fit_intercept);
+
+  FitResult result;
+  result.null_objective = null.objective;
+  result.coef.resize(X.n_columns);
+  DriverLimits limits{null.objective, null.rounding, 0};
+  if (!has_finite_gap(problem)) {
+    const std::vector<double> zero(X.n_columns);
+    limits.null_gradient_norm = gradient_norm(problem, zero.data(), null.intercept, result.coef.data());
+  }
+  if (request.coef_init != nullptr) {
+    std::copy_n(request.coef_init, X.n_columns, result.coef.begin());
+  } else {
+    std::fill(result.coef.begin(), result.coef.end(), 0.0);
+  }
+  const double intercept = request.fit_intercept ? request.intercept_init.value_or(null.intercept) : 0;
+  const SolverSetup setup{result.coef.data(), intercept, parse_sampling(request.sampling), request.step_size,
+                          request.seed};
+
+  result.solver = request.solver == "auto" ? choose_solver(problem) : request.solver;
+  const std::unique_ptr<Solver> solver = make_solver(problem, setup, result.solver);
+  drive(*solver, request, limits, control, result);
+  result.intercept = solver->finish();
+  result.sampling = solver->sampling();
+  return result;
+}
+
+template <class View>
+bool has_duplicates_in(const View& X) {
+  check_csr(X);
+  if constexpr (View::is_sparse) {
+    std::vector<std::size_t> last_row(X.n_columns, 0);  // one more than the last row that named the column
+    for (std::size_t i = 0; i < X.n_rows; ++i) {
+      const auto row = X.row(i);
+      for (std::size_t k = 0; k < row.size; ++k) {
+        std::size_t& last = last_row[static_cast<std::size_t>(row.indices[k])];
+        if (last == i + 1) return true;
+        last = i + 1;
+      }
+    }
+  }
+  return false;
+}
+
+}  // namespace
+
+FitResult fit(const FitRequest& request) {
+  check_request(request);
+  return std::visit([&](const auto& X) { return fit_view(X, request); }, request.X);
+}
+
+bool has_duplicates(const AnyMatrix& X) {
+  return std::visit([](const auto& view) { return has_duplicates_in(view); }, X);
+}
+
+std::vector<std::string_view> solver_names() {
+  std::vector<std::string_view> names;
+  for (const auto& choice : solver_choices<DenseView<double>>()) names.emplace_back(choice.name);
+  return names;
+}
+
+const char* name_of(Stopping stopping) {
+  switch (stopping) {
+    case Stopping::duality_gap:
+      return "duality gap";
+    case Stopping::gradient_norm:
+      return "gradient norm";
+    case Stopping::max_iter:
+      return "max_iter";
+    case Stopping::time_limit:
+      return "time_limit";
+    case Stopping::interrupted:
+      return "interrupted";
+    case Stopping::callback:
+      return "callback";
+  }
+  return "";
+}
+
+}  // namespace finitesum

@@ -1,0 +1,80 @@
+// The one entry of the core for convex fits: plain data in, plain data out. Bindings and benchmarks include this and
+// nothing below it.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <limits>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/matrix_view.hpp"
+
+namespace finitesum {
+
+// What is known at one check of the stop rule.
+struct Check {
+  double epoch = 0;
+  double passes = 0;  // gradient evaluations divided by the number of rows
+  double seconds = 0;
+  double objective = 0;
+  double gap = std::numeric_limits<double>::infinity();
+  double step_size = 0;
+  double nonzeros = 0;
+};
+
+enum class Stopping { duality_gap, gradient_norm, max_iter, time_limit, interrupted, callback };
+
+// min over (w, b) of (1/S) sum_i s_i l(x_i.w + b, y_i) + alpha [ (1 - l1_ratio)/2 |w|^2 + l1_ratio |w|_1 ]
+struct FitRequest {
+  AnyMatrix X;
+  const double* y = nullptr;
+  const double* sample_weight = nullptr;  // null: every weight is one
+  std::string loss = "squared";
+  double loss_parameter = 1;
+  double alpha = 0;
+  double l1_ratio = 0;
+  bool fit_intercept = true;
+
+  std::string solver = "auto";
+  std::string sampling = "auto";
+  double step_size = 0;  // 0: the solver's own rule
+  double tol = 1e-4;
+  std::size_t max_iter = 1000;
+  std::size_t check_interval = 0;  // 0: chosen by the driver
+  double time_limit = std::numeric_limits<double>::infinity();
+  std::uint64_t seed = 0;
+  const double* coef_init = nullptr;
+  std::optional<double> intercept_init;
+
+  std::function<bool(const Check&)> monitor;  // after every check; true stops the fit
+  std::function<bool()> interrupted;          // asked at most every 20 ms; true stops the fit
+};
+
+struct FitResult {
+  std::vector<double> coef;
+  double intercept = 0;
+  double objective = 0;
+  double dual_gap = std::numeric_limits<double>::infinity();
+  double lower_bound = -std::numeric_limits<double>::infinity();
+  double null_objective = 0;
+  std::size_t n_iter = 0;
+  bool converged = false;
+  std::string solver;
+  std::string sampling;
+  Stopping stopping = Stopping::max_iter;
+  std::vector<Check> history;
+};
+
+// Throws std::invalid_argument, with a message for the user, before any work starts.
+FitResult fit(const FitRequest& request);
+
+const char* name_of(Stopping stopping);
+std::vector<std::string_view> solver_names();
+
+// Checks every row pointer and column index of a CSR matrix; true if some row names a column twice.
+bool has_duplicates(const AnyMatrix& X);
+
+}  // namespace finitesum

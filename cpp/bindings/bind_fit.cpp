@@ -1,0 +1,196 @@
+#include <pybind11/functional.h>
+#include <pybind11/numpy.h>
+#include <pybind11/pybind11.h>
+#include <pybind11/stl.h>
+
+#include <stdexcept>
+#include <utility>
+
+#include "api/fit.hpp"
+#include "bindings/bind.hpp"
+
+namespace py = pybind11;
+
+namespace finitesum {
+namespace {
+
+template <class T>
+using Array = py::array_t<T, py::array::c_style>;
+
+// No conversion, hence no copy: an array of another type or layout is an error of the caller.
+template <class T>
+const T* data_of(const py::handle& object, py::ssize_t size, const char* name) {
+  if (!Array<T>::check_(object)) throw py::type_error(std::string(name) + " has the wrong dtype or is not contiguous");
+  const auto array = py::reinterpret_borrow<Array<T>>(object);
+  if (array.ndim() != 1 || array.size() != size) throw py::value_error(std::string(name) + " has the wrong shape");
+  return array.data();
+}
+
+template <class T, class I>
+AnyMatrix csr_view(const py::tuple& X, std::size_t n_columns) {
+  const auto values = py::reinterpret_borrow<py::array>(X[0]);
+  const auto row_pointers = py::reinterpret_borrow<py::array>(X[2]);
+  if (row_pointers.ndim() != 1 || row_pointers.size() < 1) throw py::value_error("indptr has the wrong shape");
+  RowPointers pointers{nullptr, nullptr};
+  if (Array<std::int32_t>::check_(row_pointers)) {
+    pointers.narrow = static_cast<const std::int32_t*>(row_pointers.data());
+  } else {
+    pointers.wide = data_of<std::int64_t>(row_pointers, row_pointers.size(), "indptr");
+  }
+  return CsrView<T, I>{data_of<T>(X[0], values.size(), "data"),
+                       data_of<I>(X[1], values.size(), "indices"),
+                       pointers,
+                       static_cast<std::size_t>(row_pointers.size() - 1),
+                       n_columns,
+                       static_cast<std::size_t>(values.size())};
+}
+
+template <class T>
+AnyMatrix dense_view(const py::handle& object) {
+  const auto X = py::reinterpret_borrow<Array<T>>(object);
+  if (X.ndim() != 2) throw py::value_error("X must have two dimensions");
+  return DenseView<T>{X.data(), static_cast<std::size_t>(X.shape(0)), static_cast<std::size_t>(X.shape(1))};
+}
+
+AnyMatrix matrix_view(const py::object& object) {
+  if (!py::isinstance<py::tuple>(object)) {
+    if (Array<float>::check_(object)) return dense_view<float>(object);
+    if (Array<double>::check_(object)) return dense_view<double>(object);
+    throw py::type_error("X must be a C-contiguous array of float32 or float64");
+  }
+  const auto X = py::reinterpret_borrow<py::tuple>(object);
+  if (X.size() != 4) throw py::type_error("sparse X must be (data, indices, indptr, n_columns)");
+  const auto n_columns = X[3].cast<std::size_t>();
+  const bool single = Array<float>::check_(X[0]);
+  if (Array<std::int32_t>::check_(X[1])) {
+    return single ? csr_view<float, std::int32_t>(X, n_columns) : csr_view<double, std::int32_t>(X, n_columns);
+  }
+  return single ? csr_view<float, std::int64_t>(X, n_columns) : csr_view<double, std::int64_t>(X, n_columns);
+}
+
+std::size_t n_rows_of(const AnyMatrix& X) {
+  return std::visit([](const auto& view) { return view.n_rows; }, X);
+}
+std::size_t n_columns_of(const AnyMatrix& X) {
+  return std::visit([](const auto& view) { return view.n_columns; }, X);
+}
+
+template <class T>
+py::array_t<T> hand_over(std::vector<T>&& values) {
+  auto* owned = new std::vector<T>(std::move(values));
+  const py::capsule owner(owned, [](void* pointer) { delete static_cast<std::vector<T>*>(pointer); });
+  return py::array_t<T>(static_cast<py::ssize_t>(owned->size()), owned->data(), owner);
+}
+
+struct CheckField {
+  const char* name;
+  double Check::* member;
+};
+constexpr CheckField check_fields[] = {{"epoch", &Check::epoch},      {"passes", &Check::passes},
+                                       {"seconds", &Check::seconds},  {"objective", &Check::objective},
+                                       {"gap", &Check::gap},          {"step_size", &Check::step_size},
+                                       {"nonzeros", &Check::nonzeros}};
+
+py::dict to_dict(const Check& check) {
+  py::dict entry;
+  for (const CheckField& field : check_fields) entry[field.name] = check.*field.member;
+  return entry;
+}
+
+py::dict to_dict(const std::vector<Check>& history) {
+  py::dict columns;
+  for (const CheckField& field : check_fields) {
+    std::vector<double> column;
+    for (const Check& check : history) column.push_back(check.*field.member);
+    columns[field.name] = hand_over(std::move(column));
+  }
+  return columns;
+}
+
+py::dict to_dict(FitResult&& result) {
+  py::dict out;
+  out["coef"] = hand_over(std::move(result.coef));
+  out["intercept"] = result.intercept;
+  out["objective"] = result.objective;
+  out["dual_gap"] = result.dual_gap;
+  out["lower_bound"] = result.lower_bound;
+  out["null_objective"] = result.null_objective;
+  out["n_iter"] = result.n_iter;
+  out["converged"] = result.converged;
+  out["solver"] = result.solver;
+  out["sampling"] = result.sampling;
+  out["stopping"] = name_of(result.stopping);
+  out["history"] = to_dict(result.history);
+  return out;
+}
+
+// True when the user pressed Ctrl-C; any other exception raised by a signal handler goes through.
+bool keyboard_interrupt_pending() {
+  const py::gil_scoped_acquire gil;
+  if (PyErr_CheckSignals() == 0) return false;
+  if (!PyErr_ExceptionMatches(PyExc_KeyboardInterrupt)) throw py::error_already_set();
+  PyErr_Clear();
+  return true;
+}
+
+}  // namespace
+
+void bind_fit(py::module_& m) {
+  m.def(
+      "fit",
+      [](const py::object& X, const py::object& y, const py::object& sample_weight, const std::string& loss,
+         double loss_parameter, double alpha, double l1_ratio, bool fit_intercept, const std::string& solver,
+         const std::string& sampling, double step_size, double tol, std::size_t max_iter, std::size_t check_interval,
+         double time_limit, std::uint64_t seed, const py::object& coef_init, std::optional<double> intercept_init,
+         const py::object& monitor) {
+        FitRequest request;
+        request.X = matrix_view(X);
+        const auto n = static_cast<py::ssize_t>(n_rows_of(request.X));
+        const auto p = static_cast<py::ssize_t>(n_columns_of(request.X));
+        request.y = data_of<double>(y, n, "y");
+        if (!sample_weight.is_none()) request.sample_weight = data_of<double>(sample_weight, n, "sample_weight");
+        request.loss = loss;
+        request.loss_parameter = loss_parameter;
+        request.alpha = alpha;
+        request.l1_ratio = l1_ratio;
+        request.fit_intercept = fit_intercept;
+        request.solver = solver;
+        request.sampling = sampling;
+        request.step_size = step_size;
+        request.tol = tol;
+        request.max_iter = max_iter;
+        request.check_interval = check_interval;
+        request.time_limit = time_limit;
+        request.seed = seed;
+        if (!coef_init.is_none()) request.coef_init = data_of<double>(coef_init, p, "coef_init");
+        request.intercept_init = intercept_init;
+        if (!monitor.is_none()) {
+          request.monitor = [&monitor](const Check& check) {
+            const py::gil_scoped_acquire gil;
+            return monitor(to_dict(check)).cast<bool>();
+          };
+        }
+        request.interrupted = keyboard_interrupt_pending;
+        FitResult result;
+        {
+          const py::gil_scoped_release released;
+          result = fit(request);
+        }
+        return to_dict(std::move(result));
+      },
+      py::arg("X"), py::arg("y"), py::arg("sample_weight"), py::kw_only(), py::arg("loss"), py::arg("loss_parameter"),
+      py::arg("alpha"), py::arg("l1_ratio"), py::arg("fit_intercept"), py::arg("solver"), py::arg("sampling"),
+      py::arg("step_size"), py::arg("tol"), py::arg("max_iter"), py::arg("check_interval"), py::arg("time_limit"),
+      py::arg("seed"), py::arg("coef_init"), py::arg("intercept_init"), py::arg("monitor"));
+  m.def("solver_names", &solver_names);
+  m.def(
+      "has_duplicates",
+      [](const py::array& indices, const py::array& row_pointers, std::size_t n_columns) {
+        // Only the structure matters: the values are never read, and bytes stand in for them.
+        const py::array_t<float> values(indices.size());
+        return has_duplicates(matrix_view(py::make_tuple(values, indices, row_pointers, n_columns)));
+      },
+      py::arg("indices"), py::arg("indptr"), py::arg("n_columns"));
+}
+
+}  // namespace finitesum

@@ -1,0 +1,92 @@
+// Counter-based random numbers: the k-th draw of an epoch is a function of (seed, epoch, k), so a run can be cut and
+// resumed anywhere and does not depend on who draws, or in which order.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+
+namespace finitesum {
+
+// Philox4x32-10: J. Salmon, M. Moraes, R. Dror, D. Shaw, "Parallel random numbers: as easy as 1, 2, 3", SC 2011,
+// section 4.3.
+class Philox {
+ public:
+  using Block = std::array<std::uint32_t, 4>;
+
+  Philox(std::uint64_t seed, std::uint64_t stream)
+      : key_{static_cast<std::uint32_t>(seed), static_cast<std::uint32_t>(seed >> 32)}, stream_(stream) {}
+
+  Block block(std::uint64_t counter) const {
+    Block x{static_cast<std::uint32_t>(counter), static_cast<std::uint32_t>(counter >> 32),
+            static_cast<std::uint32_t>(stream_), static_cast<std::uint32_t>(stream_ >> 32)};
+    std::uint32_t k0 = key_[0];
+    std::uint32_t k1 = key_[1];
+    for (int round = 0; round < 10; ++round) {
+      const std::uint64_t p0 = std::uint64_t{0xD2511F53u} * x[0];
+      const std::uint64_t p1 = std::uint64_t{0xCD9E8D57u} * x[2];
+      x = {static_cast<std::uint32_t>(p1 >> 32) ^ x[1] ^ k0, static_cast<std::uint32_t>(p1),
+           static_cast<std::uint32_t>(p0 >> 32) ^ x[3] ^ k1, static_cast<std::uint32_t>(p0)};
+      k0 += 0x9E3779B9u;
+      k1 += 0xBB67AE85u;
+    }
+    return x;
+  }
+
+  // Two 64-bit words per block.
+  std::array<std::uint64_t, 2> words(std::uint64_t counter) const {
+    const Block x = block(counter);
+    return {(std::uint64_t{x[1]} << 32) | x[0], (std::uint64_t{x[3]} << 32) | x[2]};
+  }
+
+ private:
+  std::array<std::uint32_t, 2> key_;
+  std::uint64_t stream_;
+};
+
+// An integer in [0, n) from 64 random bits; the bias, below n / 2^64, is out of reach of any test.
+inline std::size_t below(std::uint64_t bits, std::size_t n) {
+  __extension__ using Wide = unsigned __int128;
+  return static_cast<std::size_t>((Wide{bits} * n) >> 64);
+}
+
+// A pseudo-random permutation of [0, n) in O(1) memory: a four-round Feistel network on the smallest even number of
+// bits that holds n, walked along its cycle until it falls inside [0, n) (J. Black, P. Rogaway, "Ciphers with arbitrary
+// finite domains", CT-RSA 2002).
+class Permutation {
+ public:
+  Permutation(const Philox& random, std::size_t n) : n_(n) {
+    while (half_bits_ < 32 && (std::uint64_t{1} << (2 * half_bits_)) < n) ++half_bits_;
+    mask_ = (std::uint64_t{1} << half_bits_) - 1;
+    const auto a = random.words(0);
+    const auto b = random.words(1);
+    keys_ = {a[0], a[1], b[0], b[1]};
+  }
+
+  std::size_t operator()(std::size_t k) const {
+    std::uint64_t x = k;
+    do x = encrypt(x);
+    while (x >= n_);
+    return static_cast<std::size_t>(x);
+  }
+
+ private:
+  std::uint64_t encrypt(std::uint64_t x) const {
+    std::uint64_t left = x >> half_bits_;
+    std::uint64_t right = x & mask_;
+    for (const std::uint64_t key : keys_) {
+      const std::uint64_t mixed = (right ^ key) * 0x9E3779B97F4A7C15u;
+      const std::uint64_t next = left ^ ((mixed >> 31) & mask_);
+      left = right;
+      right = next;
+    }
+    return (left << half_bits_) | right;
+  }
+
+  std::uint64_t n_;
+  unsigned half_bits_ = 1;
+  std::uint64_t mask_ = 0;
+  std::array<std::uint64_t, 4> keys_{};
+};
+
+}  // namespace finitesum

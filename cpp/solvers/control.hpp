@@ -1,0 +1,62 @@
+// When a running fit has to stop for a reason outside of the mathematics: its deadline, or the host's interrupt.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <functional>
+#include <utility>
+
+#include "api/fit.hpp"
+
+namespace finitesum {
+
+class Control {
+ public:
+  Control(double time_limit, std::function<bool()> interrupted)
+      : start_(Clock::now()), last_asked_(start_), time_limit_(time_limit), interrupted_(std::move(interrupted)) {}
+
+  // Accounts for work (in stored entries of X) and tells whether to stop. The clock is read every 64k entries (some 0.1
+  // ms), the host is asked every 20 ms, so that an interrupt is seen well within 50 ms of work.
+  bool stop_after(std::size_t work) {
+    pending_ += work;
+    if (pending_ < work_between_looks) return stopped_;
+    pending_ = 0;
+    return look();
+  }
+
+  bool look() {
+    if (stopped_) return true;
+    const Clock::time_point now = Clock::now();
+    if (interrupted_ && now - last_asked_ >= std::chrono::milliseconds(20)) {
+      last_asked_ = now;
+      if (interrupted_()) stop(Stopping::interrupted);
+    }
+    if (!stopped_ && seconds_until(now) >= time_limit_) stop(Stopping::time_limit);
+    return stopped_;
+  }
+
+  void stop(Stopping reason) {
+    stopped_ = true;
+    reason_ = reason;
+  }
+
+  bool stopped() const { return stopped_; }
+  Stopping reason() const { return reason_; }
+  double seconds() const { return seconds_until(Clock::now()); }
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  static constexpr std::size_t work_between_looks = 65536;
+
+  double seconds_until(Clock::time_point now) const { return std::chrono::duration<double>(now - start_).count(); }
+
+  Clock::time_point start_;
+  Clock::time_point last_asked_;
+  double time_limit_;
+  std::function<bool()> interrupted_;
+  std::size_t pending_ = 0;
+  bool stopped_ = false;
+  Stopping reason_ = Stopping::max_iter;
+};
+
+}  // namespace finitesum

@@ -1,0 +1,179 @@
+// The certificate. For any u in the domain of the conjugates, with sum_i s_i u_i = 0 where there is an intercept, weak
+// duality gives
+//     min F >= D(u) = -(1/S) sum_i s_i l*(u_i, y_i) - R*(-(1/S) X^T (s o u)),
+// so gap = F(w, b) - D(u) bounds the suboptimality of (w, b). Derivatives of the losses are such u, up to the two
+// repairs made here: the sum over the rows (intercept) and the largest correlation (pure L1).
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstddef>
+#include <limits>
+#include <variant>
+
+#include "solvers/control.hpp"
+#include "solvers/problem.hpp"
+
+namespace finitesum {
+
+// (w, b) as the certificate needs it.
+struct Certificate {
+  double objective = 0;
+  double lower_bound = -std::numeric_limits<double>::infinity();
+  double gradient_norm = std::numeric_limits<double>::quiet_NaN();  // largest entry; only where no finite gap exists
+  double nonzeros = 0;
+};
+
+// Without a penalty R* is the indicator of zero, which no u of ours hits exactly.
+template <class View>
+bool has_finite_gap(const Problem<View>& problem) {
+  return problem.l1() > 0 || problem.l2() > 0;
+}
+
+// A row that was never visited has no stored derivative; zero is in the domain of every conjugate here.
+inline double derivative_or_zero(double u) { return u == u ? u : 0.0; }
+
+// z_i = x_i.w + b for the rows [first, first + count).
+template <class View>
+void margins(const Problem<View>& problem, const double* w, double b, std::size_t first, std::size_t count, double* z) {
+  const auto& rows = row_kernels(problem.kernels, problem.X);
+  for (std::size_t k = 0; k < count; ++k) z[k] = b + dot(rows, problem.X.row(first + k), w);
+}
+
+inline double penalty_value(const AnyPenalty& penalty, const double* w, std::size_t n) {
+  return std::visit(
+      [&](const auto& p) {
+        double sum = 0;
+        for (std::size_t j = 0; j < n; ++j) sum += p.value(w[j]);
+        return sum;
+      },
+      penalty);
+}
+
+inline double count_nonzeros(const double* w, std::size_t n) {
+  return static_cast<double>(n - static_cast<std::size_t>(std::count(w, w + n, 0.0)));
+}
+
+// One sweep over X for F(w, b) with work(first, count, z) called on each block of margins while it is in the cache.
+template <class View, class Work>
+double objective_sweep(const Problem<View>& problem, const double* w, double b, Work&& work) {
+  std::array<double, block_rows> z;
+  double loss = 0;
+  for_each_block(problem.n_rows(), [&](std::size_t first, std::size_t count) {
+    margins(problem, w, b, first, count, z.data());
+    loss += problem.loss.value_sum(z.data(), problem.y + first, problem.weights_from(first), count);
+    work(first, count, z.data());
+  });
+  return loss / problem.total_weight + penalty_value(problem.penalty, w, problem.n_columns());
+}
+
+// Adds (1/S) sum_i s_i u_i x_i over the rows [first, first + count) to the gradient.
+template <class View>
+void add_gradient(const Problem<View>& problem, const double* u, std::size_t first, std::size_t count,
+                  double* gradient) {
+  const auto& rows = row_kernels(problem.kernels, problem.X);
+  for (std::size_t k = 0; k < count; ++k) {
+    const double factor = problem.weight(first + k) * u[k] / problem.total_weight;
+    if (factor != 0) axpy(rows, factor, problem.X.row(first + k), gradient);
+  }
+}
+
+// How u is balanced so that sum_i s_i u_i = 0: the rows on the heavier side are shrunk towards zero, which keeps u in
+// its domain. A sixteenth of the rows suffices when the excess is small; the loss in D is of second order in the
+// excess.
+struct Balance {
+  double sign = 0;    // of the rows to shrink; 0: nothing to do
+  double factor = 1;  // what is left of them
+  std::size_t stride = 1;
+
+  double operator()(double u, std::size_t i) const {
+    u = derivative_or_zero(u);
+    return i % stride == 0 && u * sign > 0 ? factor * u : u;
+  }
+};
+
+template <class View>
+Balance find_balance(const Problem<View>& problem, const double* u) {
+  constexpr std::array<std::size_t, 3> strides{16, 4, 1};
+  std::array<double, 3> positive{};
+  std::array<double, 3> negative{};
+  for (std::size_t i = 0; i < problem.n_rows(); ++i) {
+    const double mass = problem.weight(i) * derivative_or_zero(u[i]);
+    auto& side = mass > 0 ? positive : negative;
+    const double magnitude = std::fabs(mass);
+    side[2] += magnitude;
+    if (i % 4 == 0) side[1] += magnitude;
+    if (i % 16 == 0) side[0] += magnitude;
+  }
+  const double excess = positive[2] - negative[2];
+  Balance balance;
+  // An excess at the level of rounding changes D by no more than rounding does.
+  if (std::fabs(excess) <= 1e-15 * (positive[2] + negative[2])) return balance;
+  const auto& heavier = excess > 0 ? positive : negative;
+  balance.sign = excess > 0 ? 1 : -1;
+  for (std::size_t choice = 0; choice < strides.size(); ++choice) {
+    balance.stride = strides[choice];
+    balance.factor = 1 - std::fabs(excess) / heavier[choice];
+    if (balance.factor >= 0.75) break;
+  }
+  balance.factor = std::max(balance.factor, 0.0);
+  return balance;
+}
+
+// D(u) for u (n numbers, NaN where unknown) and gradient = (1/S) X^T (s o u), which the repairs overwrite.
+template <class View>
+double dual_objective(const Problem<View>& problem, const double* u, double* gradient) {
+  const Balance balance = problem.fit_intercept ? find_balance(problem, u) : Balance{};
+  const auto& rows = row_kernels(problem.kernels, problem.X);
+  if (balance.sign != 0) {
+    for (std::size_t i = 0; i < problem.n_rows(); i += balance.stride) {
+      const double moved = balance(u[i], i) - derivative_or_zero(u[i]);
+      if (moved != 0) axpy(rows, problem.weight(i) * moved / problem.total_weight, problem.X.row(i), gradient);
+    }
+  }
+  const std::size_t p = problem.n_columns();
+  double scale = 1;
+  double penalty_conjugate = 0;
+  if (problem.l2() > 0) {
+    penalty_conjugate = std::visit(
+        [&](const auto& penalty) {
+          double sum = 0;
+          for (std::size_t j = 0; j < p; ++j) sum += penalty.conjugate(-gradient[j]);
+          return sum;
+        },
+        problem.penalty);
+  } else {
+    // R* is the indicator of |v_j| <= l1: u is scaled into it.
+    double largest = 0;
+    for (std::size_t j = 0; j < p; ++j) largest = std::max(largest, std::fabs(gradient[j]));
+    if (largest > problem.l1()) scale = problem.l1() / largest;
+  }
+  double conjugate = 0;
+  std::array<double, block_rows> repaired;
+  for_each_block(problem.n_rows(), [&](std::size_t first, std::size_t count) {
+    for (std::size_t k = 0; k < count; ++k) repaired[k] = balance(u[first + k], first + k);
+    conjugate +=
+        problem.loss.conjugate_sum(scale, repaired.data(), problem.y + first, problem.weights_from(first), count);
+  });
+  return -conjugate / problem.total_weight - penalty_conjugate;
+}
+
+// The largest entry of the gradient of the smooth part at (w, b), the intercept's included; `gradient` is overwritten.
+template <class View>
+double gradient_norm(const Problem<View>& problem, const double* w, double b, double* gradient) {
+  std::fill_n(gradient, problem.n_columns(), 0.0);
+  std::array<double, block_rows> u;
+  double intercept_gradient = 0;
+  objective_sweep(problem, w, b, [&](std::size_t first, std::size_t count, const double* z) {
+    problem.loss.derivatives(z, problem.y + first, u.data(), count);
+    add_gradient(problem, u.data(), first, count, gradient);
+    for (std::size_t k = 0; k < count; ++k)
+      intercept_gradient += problem.weight(first + k) * u[k] / problem.total_weight;
+  });
+  double largest = problem.fit_intercept ? std::fabs(intercept_gradient) : 0;
+  for (std::size_t j = 0; j < problem.n_columns(); ++j) largest = std::max(largest, std::fabs(gradient[j]));
+  return largest;
+}
+
+}  // namespace finitesum

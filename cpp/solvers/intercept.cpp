@@ -1,0 +1,99 @@
+#include "solvers/intercept.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <limits>
+
+#include "solvers/rows.hpp"
+
+namespace finitesum {
+namespace {
+
+struct Slope {
+  double first = 0;      // sum s_i l'(z_i + b, y_i)
+  double second = 0;     // sum s_i l''(z_i + b, y_i)
+  double magnitude = 0;  // sum s_i |l'|: the scale of rounding in `first`
+};
+
+using Block = std::array<double, block_rows>;
+
+void shift(const InterceptProblem& problem, double b, std::size_t first, std::size_t count, Block& out) {
+  for (std::size_t k = 0; k < count; ++k) out[k] = b + (problem.z != nullptr ? problem.z[first + k] : 0.0);
+}
+
+Slope slope_at(const InterceptProblem& problem, double b) {
+  Slope slope;
+  Block z;
+  Block derivative;
+  Block curvature;
+  for_each_block(problem.n, [&](std::size_t first, std::size_t count) {
+    shift(problem, b, first, count, z);
+    problem.loss.derivatives(z.data(), problem.y + first, derivative.data(), count);
+    problem.loss.curvatures(z.data(), problem.y + first, curvature.data(), count);
+    Slope block;
+    for (std::size_t k = 0; k < count; ++k) {
+      const double s = problem.s != nullptr ? problem.s[first + k] : 1.0;
+      block.first += s * derivative[k];
+      block.second += s * curvature[k];
+      block.magnitude += s * std::fabs(derivative[k]);
+    }
+    slope.first += block.first;
+    slope.second += block.second;
+    slope.magnitude += block.magnitude;
+  });
+  return slope;
+}
+
+}  // namespace
+
+double InterceptProblem::objective(double b) const {
+  double sum = 0;
+  Block shifted;
+  for_each_block(n, [&](std::size_t first, std::size_t count) {
+    shift(*this, b, first, count, shifted);
+    sum += loss.value_sum(shifted.data(), y + first, s != nullptr ? s + first : nullptr, count);
+  });
+  return sum;
+}
+
+double InterceptProblem::solve(double b) const {
+  constexpr double infinity = std::numeric_limits<double>::infinity();
+  constexpr double rounding = 4 * std::numeric_limits<double>::epsilon();
+  double low = -infinity;
+  double high = infinity;
+  double reach = 1;
+  for (int iteration = 0; iteration < 200; ++iteration) {
+    const Slope slope = slope_at(*this, b);
+    if (std::fabs(slope.first) <= rounding * slope.magnitude) break;
+    (slope.first > 0 ? high : low) = b;
+    double next = slope.second > 0 ? b - slope.first / slope.second : (slope.first > 0 ? -infinity : infinity);
+    if (!(next > low && next < high)) {
+      // Outside of the bracket: bisect, or go on doubling while one end is open.
+      const bool closed = std::isfinite(low) && std::isfinite(high);
+      next = closed ? low + (high - low) / 2 : (slope.first > 0 ? b - reach : b + reach);
+      reach *= 2;
+    }
+    if (std::fabs(next - b) <= rounding * std::fabs(b)) break;
+    b = next;
+  }
+  return b;
+}
+
+NullModel fit_null_model(const LossFunction& loss, const double* y, const double* s, std::size_t n, double total_weight,
+                         bool fit_intercept) {
+  // Targets of +-1 take two values: their total weights say all.
+  std::array<double, 2> labels{-1, 1};
+  std::array<double, 2> masses{0, 0};
+  const bool is_sign = loss.target_domain() == TargetDomain::sign;
+  if (is_sign) {
+    for (std::size_t i = 0; i < n; ++i) masses[y[i] > 0 ? 1 : 0] += s != nullptr ? s[i] : 1.0;
+  }
+  const InterceptProblem problem = is_sign ? InterceptProblem{loss, nullptr, labels.data(), masses.data(), 2}
+                                           : InterceptProblem{loss, nullptr, y, s, n};
+  const double intercept = fit_intercept ? problem.solve(0) : 0;
+  const double rounding = 4 * std::numeric_limits<double>::epsilon() * problem.objective(0) / total_weight;
+  return {intercept, problem.objective(intercept) / total_weight, rounding};
+}
+
+}  // namespace finitesum

@@ -1,0 +1,32 @@
+// The best intercept for given margins: a convex problem in one dimension.
+#pragma once
+
+#include <cstddef>
+#include <vector>
+
+#include "solvers/loss_function.hpp"
+
+namespace finitesum {
+
+// Targets, weights and fixed parts of the predictions (null: all zero) of the problem min_b sum_i s_i l(z_i + b, y_i).
+struct InterceptProblem {
+  const LossFunction& loss;
+  const double* z;
+  const double* y;
+  const double* s;  // null: every weight is one
+  std::size_t n;
+
+  double objective(double b) const;
+  double solve(double b) const;  // safeguarded Newton from b
+};
+
+// The null model: zero coefficients and the best intercept (zero without one).
+struct NullModel {
+  double intercept;
+  double objective;  // sum_i s_i l(b, y_i) / S
+  double rounding;   // how exactly objectives of this problem can be evaluated
+};
+NullModel fit_null_model(const LossFunction& loss, const double* y, const double* s, std::size_t n, double total_weight,
+                         bool fit_intercept);
+
+}  // namespace finitesum

@@ -1,0 +1,287 @@
+// The iterate w and the gradient sum d = sum_i s_i g_i x_i of the variance-reduced methods, moved together by
+//     w <- prox_{step R}(w - direction d - fresh x),   d <- d + change x,      direction = step / mass,
+// with prox_{step R}(v) = soft(v, step l1) / (1 + step l2). Since 1 / (1 + step l2) = 1 - step' l2 with step' = step /
+// (1 + step l2), this is the exact treatment of L2 in Schmidt, Le Roux and Bach (2017), section 4.1, w <- (1 - step'
+// l2) w - step' (...), for step = 1/L and so step' = 1/(L + l2); unlike that form it needs no guard for step' l2 = 1.
+//
+// Dense rows touch every coordinate at each step. Sparse rows move only their own coordinates, and the others exactly
+// as if they had been moved too: without L1 through a scaled representation, with L1 through closed-form catch-up.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "penalties/lazy_prox.hpp"
+#include "solvers/problem.hpp"
+
+namespace finitesum {
+
+template <class T>
+class DenseIterate {
+ public:
+  // The mass may follow every row that is seen for the first time.
+  static constexpr double mass_growth = 0;
+
+  DenseIterate(const Problem<DenseView<T>>& problem, double* /*lent*/)
+      : kernels_(dense<T>(problem.kernels)),
+        l1_(problem.l1()),
+        l2_(problem.l2()),
+        w_(problem.n_columns()),
+        d_(problem.n_columns()) {}
+
+  double predict(DenseRow<T> x) const { return kernels_.dot(x.values, w_.data(), x.size); }
+
+  double step_size() const { return step_; }
+  void set_step(double step) {
+    step_ = step;
+    coefficients_.threshold = step * l1_;
+    coefficients_.shrink = 1 / (1 + step * l2_);
+    set_mass(mass_);
+  }
+  void set_mass(double mass) {
+    mass_ = mass;
+    coefficients_.direction = step_ / mass;
+  }
+
+  void step(DenseRow<T> x, double fresh, double change) {
+    coefficients_.fresh = fresh;
+    coefficients_.change = change;
+    (l1_ > 0 ? kernels_.step_l1 : kernels_.step)(x.values, w_.data(), d_.data(), x.size, &coefficients_);
+  }
+
+  void prefetch(DenseRow<T>) const {}
+  void settle() {}
+  void wake() {}
+  double& coefficient(std::size_t j) { return w_[j]; }
+  double& gradient_sum(std::size_t j) { return d_[j]; }
+
+ private:
+  const DenseKernels<T>& kernels_;
+  double l1_;
+  double l2_;
+  double step_ = 0;
+  double mass_ = 1;
+  StepCoefficients coefficients_{};
+  std::vector<double> w_;
+  std::vector<double> d_;
+};
+
+// w = scale (v + slope d) with v and d side by side, so that a step reads and writes one cache line per nonzero and
+// nothing else. A step is
+//     scale <- scale rho,  slope <- slope - direction / scale,  v <- v - (fresh / scale + slope change) x,  d <- d +
+//     change x
+// with rho = 1 / (1 + step l2), the old scale in the two quotients and the new slope in the product: no timestamps.
+template <class T, class I>
+class ScaledIterate {
+ public:
+  static constexpr double mass_growth = 0;
+
+  ScaledIterate(const Problem<CsrView<T, I>>& problem, double* /*lent*/)
+      : l2_(problem.l2()), pairs_(problem.n_columns()) {}
+
+  double predict(SparseRow<T, I> x) const {
+    // Two chains hide the latency of the additions; their fixed number keeps the sum's order fixed.
+    double v[2] = {0, 0};
+    double d[2] = {0, 0};
+    std::size_t k = 0;
+    for (; k + 2 <= x.size; k += 2) {
+      for (std::size_t lane = 0; lane < 2; ++lane) {
+        const Pair& pair = pairs_[static_cast<std::size_t>(x.indices[k + lane])];
+        v[lane] += double{x.values[k + lane]} * pair.v;
+        d[lane] += double{x.values[k + lane]} * pair.d;
+      }
+    }
+    if (k < x.size) {
+      const Pair& pair = pairs_[static_cast<std::size_t>(x.indices[k])];
+      v[0] += double{x.values[k]} * pair.v;
+      d[0] += double{x.values[k]} * pair.d;
+    }
+    return scale_ * ((v[0] + v[1]) + slope_ * (d[0] + d[1]));
+  }
+
+  double step_size() const { return step_; }
+  void set_step(double step) {
+    settle();
+    step_ = step;
+    rho_ = 1 / (1 + step * l2_);
+    set_mass(mass_);
+  }
+  void set_mass(double mass) {
+    mass_ = mass;
+    direction_ = step_ / mass;
+  }
+
+  void step(SparseRow<T, I> x, double fresh, double change) {
+    slope_ -= direction_ / scale_;
+    const double move = fresh / scale_ + slope_ * change;
+    for (std::size_t k = 0; k < x.size; ++k) {
+      Pair& pair = pairs_[static_cast<std::size_t>(x.indices[k])];
+      const double value = double{x.values[k]};
+      pair.v -= move * value;
+      pair.d += change * value;
+    }
+    scale_ *= rho_;
+    if (scale_ < smallest_scale) settle();
+  }
+
+  void prefetch(SparseRow<T, I> x) const {
+    for (std::size_t k = 0; k < x.size; ++k) __builtin_prefetch(&pairs_[static_cast<std::size_t>(x.indices[k])]);
+  }
+
+  void settle() {
+    if (scale_ == 1 && slope_ == 0) return;
+    for (Pair& pair : pairs_) pair.v = scale_ * (pair.v + slope_ * pair.d);
+    scale_ = 1;
+    slope_ = 0;
+  }
+  void wake() {}
+  double& coefficient(std::size_t j) { return pairs_[j].v; }
+  double& gradient_sum(std::size_t j) { return pairs_[j].d; }
+
+ private:
+  struct alignas(16) Pair {
+    double v = 0;
+    double d = 0;
+  };
+  static constexpr double smallest_scale = 1e-9;
+
+  double l2_;
+  double step_ = 0;
+  double mass_ = 1;
+  double rho_ = 1;
+  double direction_ = 0;
+  double scale_ = 1;
+  double slope_ = 0;
+  std::vector<Pair> pairs_;
+};
+
+// With L1 each coordinate carries the number of the step up to which it is current, and is brought up to date in closed
+// form when a row names it. The caller lends p doubles for these numbers (exact as doubles up to 2^53 steps).
+template <class T, class I>
+class LaggedIterate {
+ public:
+  // A catch-up is closed-form only while `direction` stands still, so the mass follows the rows seen in jumps of a
+  // sixteenth.
+  static constexpr double mass_growth = 1.0 / 16;
+
+  LaggedIterate(const Problem<CsrView<T, I>>& problem, double* lent)
+      : l1_(problem.l1()), l2_(problem.l2()), segments_(1), pairs_(problem.n_columns()), current_to_(lent) {}
+
+  double predict(SparseRow<T, I> x) {
+    double sum = 0;
+    for (std::size_t k = 0; k < x.size; ++k) {
+      const auto j = static_cast<std::size_t>(x.indices[k]);
+      catch_up(j);
+      sum += double{x.values[k]} * pairs_[j].w;
+    }
+    return sum;
+  }
+
+  double step_size() const { return step_; }
+  void set_step(double step) {
+    settle();
+    wake();
+    step_ = step;
+    prox_ = LazyProx(step * l1_, step * l2_);
+    set_mass(mass_);
+  }
+  void set_mass(double mass) {
+    mass_ = mass;
+    const double direction = step_ / mass;
+    if (segments_.back().first_step == clock_) {
+      segments_.back().direction = direction;
+    } else {
+      segments_.push_back({clock_, direction});
+    }
+  }
+
+  // Must follow predict(x), which has brought the row's coordinates up to date.
+  void step(SparseRow<T, I> x, double fresh, double change) {
+    const double direction = segments_.back().direction;
+    ++clock_;
+    for (std::size_t k = 0; k < x.size; ++k) {
+      const auto j = static_cast<std::size_t>(x.indices[k]);
+      Pair& pair = pairs_[j];
+      const double value = double{x.values[k]};
+      pair.w = prox_(pair.w - fresh * value, direction * pair.d, 1);
+      pair.d += change * value;
+      current_to_[j] = static_cast<double>(clock_);
+    }
+  }
+
+  void prefetch(SparseRow<T, I> x) const {
+    for (std::size_t k = 0; k < x.size; ++k) {
+      const auto j = static_cast<std::size_t>(x.indices[k]);
+      __builtin_prefetch(&pairs_[j]);
+      __builtin_prefetch(&current_to_[j]);
+    }
+  }
+
+  // Leaves the lent doubles free for other use until wake().
+  void settle() {
+    if (clock_ == 0) return;
+    for (std::size_t j = 0; j < pairs_.size(); ++j) catch_up(j);
+    clock_ = 0;
+    segments_.assign(1, {0, step_ / mass_});
+  }
+  void wake() { std::fill_n(current_to_, pairs_.size(), 0.0); }
+  double& coefficient(std::size_t j) { return pairs_[j].w; }
+  double& gradient_sum(std::size_t j) { return pairs_[j].d; }
+
+ private:
+  struct alignas(16) Pair {
+    double w = 0;
+    double d = 0;
+  };
+  struct Segment {
+    std::uint64_t first_step;
+    double direction;
+  };
+
+  void catch_up(std::size_t j) {
+    Pair& pair = pairs_[j];
+    auto from = static_cast<std::uint64_t>(current_to_[j]);
+    current_to_[j] = static_cast<double>(clock_);
+    if (from == clock_ || (pair.w == 0 && pair.d == 0)) return;
+    std::size_t segment = segments_.size() - 1;
+    while (segments_[segment].first_step > from) --segment;
+    while (from < clock_) {
+      const std::uint64_t to = segment + 1 < segments_.size() ? segments_[segment + 1].first_step : clock_;
+      pair.w = prox_(pair.w, segments_[segment].direction * pair.d, static_cast<std::int64_t>(to - from));
+      from = to;
+      ++segment;
+    }
+  }
+
+  double l1_;
+  double l2_;
+  double step_ = 0;
+  LazyProx prox_{0, 0};
+  double mass_ = 1;
+  std::uint64_t clock_ = 0;
+  std::vector<Segment> segments_;
+  std::vector<Pair> pairs_;
+  double* current_to_;
+};
+
+template <class Iterate>
+struct IterateType {
+  using type = Iterate;
+};
+
+// Calls make(IterateType<...>) with the iterate that suits the view and the penalty.
+template <class View, class Make>
+auto with_iterate(const Problem<View>& problem, Make&& make) {
+  using T = typename View::Value;
+  if constexpr (View::is_sparse) {
+    using I = typename View::Index;
+    if (problem.l1() > 0) return make(IterateType<LaggedIterate<T, I>>{});
+    return make(IterateType<ScaledIterate<T, I>>{});
+  } else {
+    return make(IterateType<DenseIterate<T>>{});
+  }
+}
+
+}  // namespace finitesum

@@ -1,0 +1,167 @@
+// Proximal Newton with the explicit (p + 1) x (p + 1) Hessian: for narrow data, and where rows or columns are so badly
+// scaled that stochastic steps are too short. J. Lee, Y. Sun, M. Saunders, "Proximal Newton-type methods for minimizing
+// composite functions", SIAM J. Optim. 2014. Losses without a second derivative everywhere take a generalized one. No
+// randomness: integer weights and repeated rows give the same iterates up to rounding.
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <limits>
+#include <utility>
+#include <vector>
+
+#include "solvers/anchor.hpp"
+#include "solvers/any.hpp"
+#include "solvers/quadratic_model.hpp"
+
+namespace finitesum {
+namespace {
+
+template <class T>
+void add_outer_product(const DenseKernels<T>& k, double h, DenseRow<T> x, QuadraticModel& model) {
+  for (std::size_t j = 0; j < x.size; ++j) {
+    const double factor = h * double{x.values[j]};
+    if (factor != 0) k.axpy(factor, x.values, model.row(j), j + 1);
+  }
+}
+template <class T, class I>
+void add_outer_product(const SparseKernels<T, I>&, double h, SparseRow<T, I> x, QuadraticModel& model) {
+  for (std::size_t a = 0; a < x.size; ++a) {
+    double* row = model.row(static_cast<std::size_t>(x.indices[a]));
+    const double factor = h * double{x.values[a]};
+    for (std::size_t b = 0; b < x.size; ++b) {
+      if (x.indices[b] <= x.indices[a]) row[static_cast<std::size_t>(x.indices[b])] += factor * double{x.values[b]};
+    }
+  }
+}
+
+template <class View>
+class Newton final : public Solver {
+ public:
+  Newton(const Problem<View>& problem, const SolverSetup& setup)
+      : problem_(problem),
+        w_(setup.coef),
+        scratch_(problem.n_columns()),
+        gradient_(problem.n_columns()),
+        anchor_(problem.n_rows()),
+        trial_(problem.n_rows()),
+        direction_(problem.n_rows()),
+        model_(problem.n_columns(), problem.fit_intercept, problem.l1(), problem.l2()) {
+    trial_.intercept = setup.intercept;
+    evaluate_margins(problem_, w_, trial_);
+    evaluate_objective(problem_, w_, trial_);
+    accept_trial();
+  }
+
+  void run_epoch(std::size_t, Control& control) override {
+    build_hessian(control);
+    // A generalized Hessian may be singular or too flat: damp until the step is defined and decreases the objective.
+    for (double damping = 0; damping < 1e6; damping = std::max(100 * damping, 1e-12)) {
+      if (control.look()) return;
+      if (model_.solve(w_, gradient_.data(), damping, move_) && line_search()) return;
+    }
+  }
+
+  Certificate check() override {
+    scratch_ = gradient_;
+    return certify(problem_, anchor_, count_nonzeros(w_, problem_.n_columns()), scratch_.data());
+  }
+
+  bool checks_are_free() const override { return true; }
+  double passes() const override { return passes_; }
+  const char* sampling() const override { return "none"; }
+  double step_size() const override { return step_; }
+  void restart_with_half_step() override {}  // every step decreases the objective
+  double finish() override { return anchor_.intercept; }
+
+ private:
+  void build_hessian(Control& control) {
+    if (hessian_is_built_ && problem_.loss.is_quadratic()) return;
+    passes_ += 1;
+    model_.clear();
+    const auto& rows = row_kernels(problem_.kernels, problem_.X);
+    const std::size_t p = problem_.n_columns();
+    std::array<double, block_rows> h;
+    std::array<double, block_rows> z;
+    for_each_block(problem_.n_rows(), [&](std::size_t first, std::size_t count) {
+      if (control.stopped()) return;
+      for (std::size_t k = 0; k < count; ++k) z[k] = margins_[first + k] + anchor_.intercept;
+      problem_.loss.curvatures(z.data(), problem_.y + first, h.data(), count);
+      std::size_t work = 0;
+      for (std::size_t k = 0; k < count; ++k) {
+        const double factor = h[k] * problem_.weight(first + k) / problem_.total_weight;
+        if (factor == 0) continue;
+        const auto row = problem_.X.row(first + k);
+        add_outer_product(rows, factor, row, model_);
+        work += row.size * row.size / 2;
+        if (problem_.fit_intercept) {
+          axpy(rows, factor, row, model_.row(p));
+          model_.row(p)[p] += factor;
+        }
+      }
+      control.stop_after(work);
+    });
+    hessian_is_built_ = !control.stopped();
+  }
+
+  // Backtracks along move_ until F decreases enough.
+  bool line_search() {
+    constexpr double smallest_step = 1e-8;
+    constexpr double sufficient = 1e-4;  // of the decrease promised by the model (Armijo)
+    const std::size_t p = problem_.n_columns();
+    for_each_block(problem_.n_rows(), [&](std::size_t first, std::size_t count) {
+      margins(problem_, move_.data(), 0, first, count, direction_.data() + first);
+    });
+    double promised = -penalty_value(problem_.penalty, w_, p);
+    for (std::size_t j = 0; j < p; ++j) {
+      promised += gradient_[j] * move_[j];
+      scratch_[j] = w_[j] + move_[j];
+    }
+    promised += penalty_value(problem_.penalty, scratch_.data(), p);
+    const double rounding = 4 * std::numeric_limits<double>::epsilon() * anchor_.objective;
+    for (double t = 1; t > smallest_step; t /= 2) {
+      for (std::size_t j = 0; j < p; ++j) scratch_[j] = w_[j] + t * move_[j];
+      for (std::size_t i = 0; i < margins_.size(); ++i) trial_.margins[i] = margins_[i] + t * direction_[i];
+      trial_.intercept = anchor_.intercept + (problem_.fit_intercept ? t * move_[p] : 0.0);
+      evaluate_objective(problem_, scratch_.data(), trial_);
+      if (trial_.objective <= anchor_.objective + sufficient * t * promised + rounding) {
+        step_ = t;
+        std::copy_n(scratch_.data(), p, w_);
+        accept_trial();
+        return true;
+      }
+    }
+    return false;
+  }
+
+  void accept_trial() {
+    margins_ = trial_.margins;
+    std::swap(anchor_, trial_);
+    evaluate_gradient(problem_, anchor_, gradient_.data());
+    passes_ += 1;
+  }
+
+  const Problem<View>& problem_;
+  double* w_;
+  std::vector<double> scratch_;
+  std::vector<double> gradient_;
+  Anchor anchor_;  // the iterate, its derivatives and objective
+  Anchor trial_;
+  std::vector<double> margins_;  // of the iterate, without the intercept
+  std::vector<double> direction_;
+  std::vector<double> move_;
+  QuadraticModel model_;
+  bool hessian_is_built_ = false;
+  double step_ = 1;
+  double passes_ = 0;
+};
+
+}  // namespace
+
+template <class View>
+std::unique_ptr<Solver> make_newton(const Problem<View>& problem, const SolverSetup& setup) {
+  return std::make_unique<Newton<View>>(problem, setup);
+}
+
+FINITESUM_FOR_EACH_VIEW(make_newton)
+
+}  // namespace finitesum

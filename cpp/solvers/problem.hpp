@@ -1,0 +1,37 @@
+// The problem every solver is handed: F(w, b) = (1/S) sum_i s_i l(x_i.w + b, y_i) + R(w), S = sum_i s_i. The intercept
+// is never penalized.
+#pragma once
+
+#include <cstddef>
+#include <variant>
+
+#include "penalties/visit.hpp"
+#include "solvers/loss_function.hpp"
+#include "solvers/rows.hpp"
+
+namespace finitesum {
+
+template <class View>
+struct Problem {
+  View X;
+  const double* y;
+  const double* s;  // null: every weight is one
+  double total_weight;
+  LossFunction loss;
+  AnyPenalty penalty;
+  bool fit_intercept;
+  const KernelTable& kernels;
+
+  std::size_t n_rows() const { return X.n_rows; }
+  std::size_t n_columns() const { return X.n_columns; }
+  double weight(std::size_t i) const { return s != nullptr ? s[i] : 1.0; }
+  const double* weights_from(std::size_t first) const { return s != nullptr ? s + first : nullptr; }
+  double l1() const {
+    return std::visit([](const auto& penalty) { return penalty.l1(); }, penalty);
+  }
+  double l2() const {
+    return std::visit([](const auto& penalty) { return penalty.l2(); }, penalty);
+  }
+};
+
+}  // namespace finitesum

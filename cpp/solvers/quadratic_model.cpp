@@ -1,0 +1,91 @@
+#include "solvers/quadratic_model.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+#include "core/math.hpp"
+#include "isa/isa.hpp"
+
+namespace finitesum {
+
+QuadraticModel::QuadraticModel(std::size_t n_coefficients, bool has_intercept, double l1, double l2)
+    : n_coefficients_(n_coefficients),
+      size_(n_coefficients + (has_intercept ? 1 : 0)),
+      l1_(l1),
+      l2_(l2),
+      hessian_(size_ * size_) {}
+
+void QuadraticModel::clear() { std::fill(hessian_.begin(), hessian_.end(), 0.0); }
+
+bool QuadraticModel::solve(const double* w, const double* gradient, double damping, std::vector<double>& move) {
+  double largest = 0;
+  for (std::size_t j = 0; j < size_; ++j) largest = std::max(largest, entry(j, j));
+  if (!std::isfinite(largest)) return false;
+  const double shift = damping * (largest + l2_);
+  if (l1_ == 0) return solve_by_cholesky(w, gradient, shift, move);
+  solve_by_coordinate_descent(w, gradient, shift, move);
+  return true;
+}
+
+bool QuadraticModel::solve_by_cholesky(const double* w, const double* gradient, double shift,
+                                       std::vector<double>& move) {
+  constexpr double smallest_pivot = 1e-14;  // relative to the diagonal entry it came from: what rounding leaves
+  const auto& kernel = dense<double>(kernels());
+  factor_ = hessian_;
+  for (std::size_t i = 0; i < size_; ++i) {
+    double* row_i = factor_.data() + i * size_;
+    row_i[i] += shift + (i < n_coefficients_ ? l2_ : 0.0);
+    const double diagonal = row_i[i];
+    for (std::size_t j = 0; j < i; ++j) {
+      const double* row_j = factor_.data() + j * size_;
+      row_i[j] = (row_i[j] - kernel.dot(row_i, row_j, j)) / row_j[j];
+    }
+    const double pivot = diagonal - kernel.dot(row_i, row_i, i);
+    if (!(pivot > smallest_pivot * diagonal)) return false;
+    row_i[i] = std::sqrt(pivot);
+  }
+  move.resize(size_);
+  for (std::size_t i = 0; i < size_; ++i) {
+    const double* row = factor_.data() + i * size_;
+    const double right = i < n_coefficients_ ? -(gradient[i] + l2_ * w[i]) : 0.0;
+    move[i] = (right - kernel.dot(row, move.data(), i)) / row[i];
+  }
+  for (std::size_t i = size_; i-- > 0;) {
+    const double* row = factor_.data() + i * size_;
+    move[i] /= row[i];
+    kernel.axpy(-move[i], row, move.data(), i);
+  }
+  return true;
+}
+
+void QuadraticModel::solve_by_coordinate_descent(const double* w, const double* gradient, double shift,
+                                                 std::vector<double>& move) {
+  // Enough sweeps that the model is not what limits the outer iteration, bounded so that a bad one cannot hang.
+  constexpr int max_sweeps = 1000;
+  constexpr double accuracy = 1e-10;
+  move.assign(size_, 0.0);
+  std::vector<double> slope(size_, 0.0);  // gradient of the smooth part of the model at the present move
+  std::copy_n(gradient, n_coefficients_, slope.begin());
+  double first_change = 0;
+  for (int sweep = 0; sweep < max_sweeps; ++sweep) {
+    double largest_change = 0;
+    for (std::size_t j = 0; j < size_; ++j) {
+      const double curvature = entry(j, j) + shift;
+      if (!(curvature > 0)) continue;
+      const double at = (j < n_coefficients_ ? w[j] : 0.0) + move[j];
+      const bool penalized = j < n_coefficients_;
+      const double to = penalized ? math::soft_threshold(curvature * at - slope[j], l1_) / (curvature + l2_)
+                                  : at - slope[j] / curvature;
+      const double change = to - at;
+      if (change == 0) continue;
+      move[j] += change;
+      for (std::size_t i = 0; i < size_; ++i) slope[i] += entry(i, j) * change;
+      slope[j] += shift * change;
+      largest_change = std::max(largest_change, change * change * curvature);
+    }
+    if (sweep == 0) first_change = largest_change;
+    if (largest_change <= accuracy * accuracy * first_change) break;
+  }
+}
+
+}  // namespace finitesum

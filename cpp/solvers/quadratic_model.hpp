@@ -1,0 +1,40 @@
+// The proximal Newton step: min over (v, c) of g.v + (1/2) (v, c)^T H (v, c) + R(w + v), with v the move of the
+// coefficients and c that of the intercept (always the last coordinate; its own gradient entry is zero). By Cholesky
+// without L1, by coordinate descent with it.
+#pragma once
+
+#include <cstddef>
+#include <vector>
+
+namespace finitesum {
+
+class QuadraticModel {
+ public:
+  QuadraticModel(std::size_t n_coefficients, bool has_intercept, double l1, double l2);
+
+  // Row j of the lower triangle of H; the intercept's row is n_coefficients.
+  double* row(std::size_t j) { return hessian_.data() + j * size_; }
+  void clear();
+
+  // Writes the move to `move` (size() numbers). `damping` is added to the diagonal, relative to its largest entry.
+  // False if the matrix is numerically singular: damp more.
+  bool solve(const double* w, const double* gradient, double damping, std::vector<double>& move);
+
+  std::size_t size() const { return size_; }
+
+ private:
+  bool solve_by_cholesky(const double* w, const double* gradient, double shift, std::vector<double>& move);
+  void solve_by_coordinate_descent(const double* w, const double* gradient, double shift, std::vector<double>& move);
+  double entry(std::size_t i, std::size_t j) const {
+    return i >= j ? hessian_[i * size_ + j] : hessian_[j * size_ + i];
+  }
+
+  std::size_t n_coefficients_;
+  std::size_t size_;
+  double l1_;
+  double l2_;
+  std::vector<double> hessian_;
+  std::vector<double> factor_;
+};
+
+}  // namespace finitesum

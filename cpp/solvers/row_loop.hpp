@@ -1,0 +1,77 @@
+// What SAG, SAGA and SVRG share around their update rules: the loop over drawn rows, starting points, and the primal
+// half of a check.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <vector>
+
+#include "solvers/sampling.hpp"
+#include "solvers/solver.hpp"
+#include "solvers/step_size.hpp"
+
+namespace finitesum {
+
+inline std::vector<double> copy_unless_zero(const double* coef, std::size_t n) {
+  if (std::all_of(coef, coef + n, [](double w) { return w == 0; })) return {};
+  return {coef, coef + n};
+}
+
+// w = start (empty: zero), d = 0.
+template <class Iterate>
+void load_iterate(Iterate& iterate, std::size_t n, const std::vector<double>& start) {
+  iterate.settle();
+  for (std::size_t j = 0; j < n; ++j) {
+    iterate.coefficient(j) = start.empty() ? 0 : start[j];
+    iterate.gradient_sum(j) = 0;
+  }
+}
+
+template <class Iterate>
+void copy_coefficients(Iterate& iterate, std::size_t n, double* coef) {
+  for (std::size_t j = 0; j < n; ++j) coef[j] = iterate.coefficient(j);
+}
+
+// Calls visit(i) for the n draws of an epoch and returns their number, smaller when control stopped the epoch. The next
+// row is fetched while the present one is worked on: first its values and indices, then the entries of the iterate that
+// they name.
+template <class View, class Iterate, class Visit>
+std::size_t for_each_draw(const View& X, const Iterate& iterate, const RowSampler& sampler, std::uint64_t epoch,
+                          Control& control, Visit&& visit) {
+  constexpr std::size_t block = 256;
+  std::array<std::size_t, block> rows;
+  for (std::size_t first = 0; first < X.n_rows; first += block) {
+    const std::size_t count = std::min(block, X.n_rows - first);
+    sampler.draw(epoch, first, count, rows.data());
+    std::size_t work = 0;
+    for (std::size_t k = 0; k < count; ++k) {
+      if (k + 2 < count) prefetch(X.row(rows[k + 2]));
+      if (k + 1 < count) iterate.prefetch(X.row(rows[k + 1]));
+      visit(rows[k]);
+      work += X.row(rows[k]).size;
+    }
+    if (control.stop_after(work + count)) return first + count;
+  }
+  return X.n_rows;
+}
+
+// The certificate of a settled iterate; `dual(gradient)` returns D(u) and may use the p doubles it is lent.
+template <class View, class Iterate, class Dual>
+Certificate check_iterate(const Problem<View>& problem, Iterate& iterate, double intercept, double* scratch,
+                          Dual&& dual) {
+  const std::size_t p = problem.n_columns();
+  Certificate certificate;
+  copy_coefficients(iterate, p, scratch);
+  certificate.nonzeros = count_nonzeros(scratch, p);
+  certificate.objective = objective_sweep(problem, scratch, intercept, [](std::size_t, std::size_t, const double*) {});
+  if (has_finite_gap(problem)) {
+    certificate.lower_bound = dual(scratch);
+  } else {
+    std::vector<double> gradient(p);
+    certificate.gradient_norm = gradient_norm(problem, scratch, intercept, gradient.data());
+  }
+  return certificate;
+}
+
+}  // namespace finitesum

@@ -1,0 +1,72 @@
+// Row arithmetic through the kernels of the active instruction set: one overload per row type, so that algorithms are
+// written once.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+
+#include "core/matrix_view.hpp"
+#include "isa/isa.hpp"
+#include "kernels/table.hpp"
+
+namespace finitesum {
+
+template <class T>
+const DenseKernels<T>& row_kernels(const KernelTable& table, const DenseView<T>&) {
+  return dense<T>(table);
+}
+
+template <class T, class I>
+const SparseKernels<T, I>& row_kernels(const KernelTable& table, const CsrView<T, I>&) {
+  return sparse<T, I>(table);
+}
+
+template <class T>
+double dot(const DenseKernels<T>& k, DenseRow<T> x, const double* w) {
+  return k.dot(x.values, w, x.size);
+}
+template <class T, class I>
+double dot(const SparseKernels<T, I>& k, SparseRow<T, I> x, const double* w) {
+  return k.dot(x.values, x.indices, x.size, w);
+}
+
+template <class T>
+void axpy(const DenseKernels<T>& k, double a, DenseRow<T> x, double* w) {
+  k.axpy(a, x.values, w, x.size);
+}
+template <class T, class I>
+void axpy(const SparseKernels<T, I>& k, double a, SparseRow<T, I> x, double* w) {
+  k.axpy(a, x.values, x.indices, x.size, w);
+}
+
+template <class T>
+double squared_norm(const KernelTable& table, const T* values, std::size_t size) {
+  return dense<T>(table).squared_norm(values, size);
+}
+
+inline void prefetch_bytes(const void* data, std::size_t bytes) {
+  const char* begin = static_cast<const char*>(data);
+  for (std::size_t offset = 0; offset < bytes; offset += 64) __builtin_prefetch(begin + offset);
+}
+
+template <class T>
+void prefetch(DenseRow<T> x) {
+  prefetch_bytes(x.values, x.size * sizeof(T));
+}
+template <class T, class I>
+void prefetch(SparseRow<T, I> x) {
+  prefetch_bytes(x.values, x.size * sizeof(T));
+  prefetch_bytes(x.indices, x.size * sizeof(I));
+}
+
+// Full passes work on blocks of this many rows, so that their margins stay in the first-level cache between two
+// kernels.
+inline constexpr std::size_t block_rows = 256;
+
+// Calls work(first, count) for consecutive blocks of [0, n).
+template <class Work>
+void for_each_block(std::size_t n, Work&& work) {
+  for (std::size_t first = 0; first < n; first += block_rows) work(first, std::min(block_rows, n - first));
+}
+
+}  // namespace finitesum

@@ -1,0 +1,61 @@
+// Which row comes next. The first epoch visits every row once, in random order: the gradient table is then full, and no
+// certificate has to wait for a last unseen row. Later epochs draw independently.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "core/random.hpp"
+
+namespace finitesum {
+
+// Independent draws with given probabilities in O(1) each: A. J. Walker, "An efficient method for generating discrete
+// random variables with general distributions", ACM TOMS 1977; tables as in M. Vose, IEEE TSE 1991. Eight bytes per
+// row.
+class AliasTable {
+ public:
+  // `mass` holds n non-negative numbers, not all zero; n < 2^32.
+  explicit AliasTable(const std::vector<double>& mass);
+
+  std::size_t draw(std::uint64_t word_for_row, std::uint32_t word_for_coin) const {
+    const std::size_t i = below(word_for_row, entries_.size());
+    const Entry& entry = entries_[i];
+    return word_for_coin < entry.threshold ? i : entry.alias;
+  }
+
+ private:
+  struct Entry {
+    std::uint32_t threshold;  // keep the row when the coin, uniform on [0, 2^32), falls below
+    std::uint32_t alias;
+  };
+  std::vector<Entry> entries_;
+};
+
+enum class Sampling { automatic, uniform, lipschitz };
+
+class RowSampler {
+ public:
+  RowSampler(std::uint64_t seed, std::size_t n) : seed_(seed), n_(n) {}
+
+  // Draws row i with probability p_i = 1/(2n) + L_i / (2 sum L) from the second epoch on: half uniform, half
+  // proportional to the rows' smoothness (M. Schmidt, N. Le Roux, F. Bach, "Minimizing finite sums with the stochastic
+  // average gradient", 2017, section 5.5).
+  void use_smoothness(const std::vector<double>& smoothness);
+
+  bool is_uniform() const { return importance_.empty(); }
+  const char* name() const { return is_uniform() ? "uniform" : "lipschitz"; }
+  // 1 / (n p_i), which makes an estimate from row i unbiased.
+  double importance(std::size_t i) const { return importance_.empty() ? 1.0 : double{importance_[i]}; }
+
+  // Draws `first`, `first + 1`, ... of the epoch (counted from zero).
+  void draw(std::uint64_t epoch, std::size_t first, std::size_t count, std::size_t* out) const;
+
+ private:
+  std::uint64_t seed_;
+  std::size_t n_;
+  std::vector<AliasTable> alias_;  // none: uniform
+  std::vector<float> importance_;
+};
+
+}  // namespace finitesum

@@ -1,0 +1,48 @@
+// What the driver asks of a solver, once per epoch: everything inside an epoch is the solver's own.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "solvers/control.hpp"
+#include "solvers/dual_gap.hpp"
+#include "solvers/sampling.hpp"
+
+namespace finitesum {
+
+class Solver {
+ public:
+  Solver() = default;
+  Solver(const Solver&) = delete;
+  Solver& operator=(const Solver&) = delete;
+  virtual ~Solver() = default;
+
+  // Runs the epoch with this number (from zero). May return early when control says so; the iterate is valid at any
+  // time.
+  virtual void run_epoch(std::size_t number, Control& control) = 0;
+  // The certificate of the present iterate.
+  virtual Certificate check() = 0;
+  // Whether check() reuses what an epoch computes anyway.
+  virtual bool checks_are_free() const = 0;
+  // Gradient evaluations so far, divided by the number of rows.
+  virtual double passes() const = 0;
+  virtual double step_size() const = 0;
+  // The sampling in use: "uniform" or "lipschitz"; "none" for solvers that take all rows at once.
+  virtual const char* sampling() const = 0;
+  // Forgets everything but the starting point, and goes on with half the step.
+  virtual void restart_with_half_step() = 0;
+  // Writes the coefficients to the vector lent at construction and returns the intercept.
+  virtual double finish() = 0;
+};
+
+// What a solver is built from besides the problem. `coef` holds the starting point; the solver may use it as p doubles
+// of scratch until finish() fills it with the result.
+struct SolverSetup {
+  double* coef;
+  double intercept;
+  Sampling sampling;
+  double step_size;  // 0: the solver's own rule
+  std::uint64_t seed;
+};
+
+}  // namespace finitesum

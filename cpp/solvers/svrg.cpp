@@ -1,0 +1,129 @@
+// SVRG: R. Johnson, T. Zhang, "Accelerating stochastic gradient descent using predictive variance reduction", NIPS
+// 2013; proximal form: L. Xiao, T. Zhang, SIAM J. Optim. 2014. Around an anchor with derivatives u_i and gradient d =
+// sum_i s_i u_i x_i,
+//     w <- prox(w - step (d / S + s_i (g - u_i) x_i / (p_i S))),
+// for 2 n draws, then the last iterate (option I) becomes the anchor. Storing the u_i makes a step cost one gradient
+// instead of two.
+#include <cmath>
+#include <cstddef>
+#include <vector>
+
+#include "solvers/anchor.hpp"
+#include "solvers/any.hpp"
+#include "solvers/lazy_updates.hpp"
+#include "solvers/row_loop.hpp"
+
+namespace finitesum {
+namespace {
+
+template <class View, class Iterate>
+class Svrg final : public Solver {
+ public:
+  Svrg(const Problem<View>& problem, const SolverSetup& setup)
+      : problem_(problem),
+        coef_(setup.coef),
+        start_(copy_unless_zero(setup.coef, problem.n_columns())),
+        start_intercept_(setup.intercept),
+        steps_(problem, setup),
+        iterate_(problem, setup.coef),
+        anchor_(problem.n_rows()) {
+    begin();
+  }
+
+  void run_epoch(std::size_t number, Control& control) override {
+    if (!anchored_) take_anchor();
+    steps_.relax(number);
+    iterate_.set_step(step_size());
+    iterate_.wake();
+    anchored_ = false;
+    for (std::size_t half = 0; half < 2 && !control.stopped(); ++half) {
+      draws_ += for_each_draw(problem_.X, iterate_, steps_.sampler(), 2 * number + half, control,
+                              [&](std::size_t i) { visit(i); });
+    }
+  }
+
+  // The anchor of the next epoch.
+  Certificate check() override { return anchored_ ? certificate_ : take_anchor(); }
+
+  bool checks_are_free() const override { return true; }
+  double passes() const override {
+    return static_cast<double>(draws_) / static_cast<double>(problem_.n_rows()) + static_cast<double>(anchors_);
+  }
+  const char* sampling() const override { return steps_.sampler().name(); }
+  // Half of 1/L: the analysis asks for less than 1/(4L), practice allows up to 1/L.
+  double step_size() const override { return steps_.scaled(0.5 / steps_.importance_weighted()); }
+
+  void restart_with_half_step() override {
+    steps_.halve();
+    begin();
+  }
+
+  double finish() override {
+    iterate_.settle();
+    copy_coefficients(iterate_, problem_.n_columns(), coef_);
+    return intercept_;
+  }
+
+ private:
+  void begin() {
+    load_iterate(iterate_, problem_.n_columns(), start_);
+    iterate_.set_mass(problem_.total_weight);
+    intercept_ = start_intercept_;
+    anchored_ = false;
+  }
+
+  Certificate take_anchor() {
+    const std::size_t p = problem_.n_columns();
+    iterate_.settle();
+    copy_coefficients(iterate_, p, coef_);
+    anchor_.intercept = intercept_;
+    evaluate_margins(problem_, coef_, anchor_);
+    evaluate_objective(problem_, coef_, anchor_);
+    const double nonzeros = count_nonzeros(coef_, p);
+    evaluate_gradient(problem_, anchor_, coef_);
+    for (std::size_t j = 0; j < p; ++j) iterate_.gradient_sum(j) = problem_.total_weight * coef_[j];
+    intercept_ = anchor_.intercept;
+    certificate_ = certify(problem_, anchor_, nonzeros, coef_);
+    anchored_ = true;
+    ++anchors_;
+    return certificate_;
+  }
+
+  void visit(std::size_t i) {
+    const auto row = problem_.X.row(i);
+    const double z = iterate_.predict(row) + intercept_;
+    const double g = problem_.loss.derivative(z, problem_.y[i]);
+    if (steps_.searches() && steps_.search(problem_, i, z, g)) iterate_.set_step(step_size());
+    const double fresh =
+        iterate_.step_size() * problem_.weight(i) * (g - anchor_.derivatives()[i]) * steps_.unbiased(i);
+    // The anchor's intercept is optimal: its derivatives sum to zero.
+    if (problem_.fit_intercept) intercept_ -= fresh;
+    iterate_.step(row, fresh, 0);
+  }
+
+  const Problem<View>& problem_;
+  double* coef_;
+  std::vector<double> start_;  // empty: zero
+  double start_intercept_;
+  StepRule<View> steps_;
+  Iterate iterate_;
+  Anchor anchor_;
+  bool anchored_ = false;  // the anchor is the present iterate, and certificate_ is its certificate
+  Certificate certificate_;
+  double intercept_ = 0;
+  std::size_t draws_ = 0;
+  std::size_t anchors_ = 0;
+};
+
+}  // namespace
+
+template <class View>
+std::unique_ptr<Solver> make_svrg(const Problem<View>& problem, const SolverSetup& setup) {
+  return with_iterate<View>(problem, [&](auto iterate) -> std::unique_ptr<Solver> {
+    return std::make_unique<Svrg<View, typename decltype(iterate)::type>>(problem, setup);
+  });
+}
+
+FINITESUM_FOR_EACH_VIEW(make_svrg)
+
+}  // namespace finitesum

@@ -1,0 +1,141 @@
+// SAG and SAGA: one stored derivative per row and the sum d = sum_i s_i g_i x_i. Drawing row i with fresh derivative g:
+//     SAG   w <- prox(w - step (d + s_i (g - g_i) x_i) / m)            N. Le Roux, M. Schmidt, F. Bach, NIPS 2012
+//     SAGA  w <- prox(w - step (d / m + s_i (g - g_i) x_i / (p_i S)))  A. Defazio, F. Bach, S. Lacoste-Julien, NIPS
+//     2014
+// with m the total weight of the rows seen so far and p_i the probability of the row; then g_i <- g and d follows.
+// The table is at the same time the dual point of the certificate, and d its image under X^T.
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <limits>
+#include <vector>
+
+#include "solvers/lazy_updates.hpp"
+#include "solvers/row_loop.hpp"
+#include "solvers/solver.hpp"
+
+namespace finitesum {
+
+enum class TableRule { sag, saga };
+
+template <class View, class Iterate, TableRule rule>
+class TableSolver final : public Solver {
+ public:
+  TableSolver(const Problem<View>& problem, const SolverSetup& setup)
+      : problem_(problem),
+        coef_(setup.coef),
+        start_(copy_unless_zero(setup.coef, problem.n_columns())),
+        start_intercept_(setup.intercept),
+        steps_(problem, setup),
+        iterate_(problem, setup.coef),
+        table_(problem.n_rows()) {
+    begin();
+  }
+
+  void run_epoch(std::size_t number, Control& control) override {
+    steps_.relax(number);
+    iterate_.set_step(step_size());
+    iterate_.wake();
+    draws_ += for_each_draw(problem_.X, iterate_, steps_.sampler(), number, control, [&](std::size_t i) { visit(i); });
+  }
+
+  Certificate check() override {
+    iterate_.settle();
+    return check_iterate(problem_, iterate_, intercept_, coef_, [&](double* gradient) {
+      for (std::size_t j = 0; j < problem_.n_columns(); ++j)
+        gradient[j] = iterate_.gradient_sum(j) / problem_.total_weight;
+      return dual_objective(problem_, table_.data(), gradient);
+    });
+  }
+
+  bool checks_are_free() const override { return false; }
+  double passes() const override { return static_cast<double>(draws_) / static_cast<double>(problem_.n_rows()); }
+
+  const char* sampling() const override { return steps_.sampler().name(); }
+
+  // SAG: 1/L, or for sampling by smoothness the mean of 1/L_max and 1/L_mean (Schmidt et al. 2017, section 5.5) once
+  // all rows are in. SAGA: the larger of the two steps with a proof, 1/(3L) and 1/(2 (L + n l2)).
+  double step_size() const override {
+    if (rule == TableRule::sag)
+      return steps_.scaled(steps_.sampler().is_uniform() || !all_seen() ? 1 / steps_.max() : steps_.mean_inverse());
+    const double L = steps_.importance_weighted();
+    const double n = static_cast<double>(problem_.n_rows());
+    return steps_.scaled(std::max(1 / (3 * L), 1 / (2 * (L + n * problem_.l2()))));
+  }
+
+  void restart_with_half_step() override {
+    steps_.halve();
+    begin();
+  }
+
+  double finish() override {
+    iterate_.settle();
+    copy_coefficients(iterate_, problem_.n_columns(), coef_);
+    return intercept_;
+  }
+
+ private:
+  static constexpr double unseen = std::numeric_limits<double>::quiet_NaN();
+
+  void begin() {
+    std::fill(table_.begin(), table_.end(), unseen);
+    rows_seen_ = 0;
+    mass_seen_ = 0;
+    mass_ = 0;
+    intercept_ = start_intercept_;
+    intercept_sum_ = 0;
+    load_iterate(iterate_, problem_.n_columns(), start_);
+  }
+
+  bool all_seen() const { return rows_seen_ == problem_.n_rows(); }
+
+  // The mass that divides d. With L1 and sparse rows it follows the weight seen in jumps, see LaggedIterate.
+  void see(double weight) {
+    ++rows_seen_;
+    mass_seen_ += weight;
+    if (mass_seen_ > mass_ * (1 + Iterate::mass_growth) || all_seen()) {
+      mass_ = mass_seen_;
+      iterate_.set_mass(mass_);
+    }
+  }
+
+  void visit(std::size_t i) {
+    const auto row = problem_.X.row(i);
+    const double s = problem_.weight(i);
+    const double z = iterate_.predict(row) + intercept_;
+    const double g = problem_.loss.derivative(z, problem_.y[i]);
+    double& stored = table_[i];
+    if (std::isnan(stored)) {
+      stored = 0;
+      see(s);
+    }
+    if (mass_ == 0) return;  // so far only rows of weight zero
+    if (steps_.searches() && steps_.search(problem_, i, z, g)) iterate_.set_step(step_size());
+    const double change = s * (g - stored);
+    stored = g;
+    const double fresh = iterate_.step_size() * change * (rule == TableRule::sag ? 1 / mass_ : steps_.unbiased(i));
+    if (problem_.fit_intercept) {
+      intercept_ -= iterate_.step_size() * intercept_sum_ / mass_ + fresh;
+      intercept_sum_ += change;
+    }
+    iterate_.step(row, fresh, change);
+  }
+
+  const Problem<View>& problem_;
+  double* coef_;
+  std::vector<double> start_;  // empty: zero
+  double start_intercept_;
+  StepRule<View> steps_;
+  Iterate iterate_;
+  std::vector<double> table_;
+  std::size_t rows_seen_ = 0;
+  double mass_seen_ = 0;
+  double mass_ = 0;
+  double intercept_ = 0;
+  double intercept_sum_ = 0;
+  std::size_t draws_ = 0;
+};
+
+}  // namespace finitesum
