@@ -80,7 +80,7 @@ FINITESUM_INLINE double log_of_normal(double u, double correction, double shift)
   const double f = from_bits((moved & 0x000fffffffffffffu) + sqrt_half_bits) - 1.0;
   // log(u + c) - log(u) = c/u + O(c^2/u^2); c 2^-k instead of c/u errs by a factor in [0.7, 1.42] of at most half an
   // ulp.
-  const double c = correction * from_bits((2046u - biased) << 52);
+  const double c = 0.5 * correction * from_bits((2047u - biased) << 52);  // 2^(1-k), 0 for the largest u
 
   const double half_square = 0.5 * f * f;
   const double s = f / (2.0 + f);

@@ -15,12 +15,11 @@ struct Lanes {
   double lane[size] = {};
 
   FINITESUM_INLINE double sum() const {
-    double tree[size];
-    for (std::size_t l = 0; l < size; ++l) tree[l] = lane[l];
-    for (std::size_t width = size / 2; width > 0; width /= 2) {
-      for (std::size_t l = 0; l < width; ++l) tree[l] += tree[l + width];
-    }
-    return tree[0];
+    double eight[8];
+    double four[4];
+    for (std::size_t l = 0; l < 8; ++l) eight[l] = lane[l] + lane[l + 8];
+    for (std::size_t l = 0; l < 4; ++l) four[l] = eight[l] + eight[l + 4];
+    return (four[0] + four[2]) + (four[1] + four[3]);
   }
 };
 

@@ -1,0 +1,28 @@
+"""Fixtures and the report header shared by all tests."""
+
+import os
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+
+from finitesum import _core
+
+
+def pytest_report_header():
+    packages = ("numpy", "scipy", "scikit-learn")
+    return [
+        f"finitesum {_core.version()}, isa {_core.isa()} of {', '.join(_core.available_isas())}, "
+        f"{_core.compiler()}",
+        ", ".join(f"{name} {version(name)}" for name in packages),
+    ]
+
+
+@pytest.fixture(scope="session")
+def data_folder():
+    """Folder of real data sets: FINITESUM_DATA, or ../shared/data beside the repository."""
+    default = Path(__file__).parents[2] / "shared" / "data"
+    folder = Path(os.environ.get("FINITESUM_DATA", default))
+    if not folder.is_dir():
+        pytest.skip(f"no data sets: FINITESUM_DATA is not set to a folder and {folder} is absent")
+    return folder
