@@ -19,7 +19,5 @@ PYBIND11_MODULE(_core, m) {
   finitesum::bind_kernels(m);
   finitesum::bind_losses(m);
   finitesum::bind_penalties(m);
-#ifdef FINITESUM_HAS_FIT
   finitesum::bind_fit(m);
-#endif
 }
