@@ -33,25 +33,43 @@ void copy_coefficients(Iterate& iterate, std::size_t n, double* coef) {
   for (std::size_t j = 0; j < n; ++j) coef[j] = iterate.coefficient(j);
 }
 
-// Calls visit(i) for the n draws of an epoch and returns their number, smaller when control stopped the epoch. The next
-// row is fetched while the present one is worked on: first its values and indices, then the entries of the iterate that
-// they name.
-template <class View, class Iterate, class Visit>
+// How many rows ahead to fetch: far enough to cover the memory's latency, near enough to stay in the cache.
+struct PrefetchDistance {
+  std::size_t entries;  // of the iterate; 0: they stay in the cache by themselves
+  std::size_t row;
+
+  PrefetchDistance(std::size_t row_size, std::size_t n_columns) {
+    constexpr std::size_t work_to_cover = 128;      // stored entries
+    constexpr std::size_t columns_in_cache = 8192;  // 16 bytes each
+    const std::size_t ahead = std::clamp<std::size_t>(work_to_cover / (row_size + 1), 1, 8);
+    entries = n_columns <= columns_in_cache ? 0 : ahead;
+    row = entries + ahead;
+  }
+};
+
+// Calls visit(i) for the n draws of an epoch and returns their number, smaller when control stopped the epoch. Coming
+// rows are fetched while the present one is worked on: first their values and indices and what prefetch_row(i) asks
+// for, then the entries of the iterate that they name.
+template <class View, class Iterate, class PrefetchRow, class Visit>
 std::size_t for_each_draw(const View& X, const Iterate& iterate, const RowSampler& sampler, std::uint64_t epoch,
-                          Control& control, Visit&& visit) {
-  constexpr std::size_t block = 256;
-  std::array<std::size_t, block> rows;
+                          Control& control, PrefetchRow&& prefetch_row, Visit&& visit) {
+  constexpr std::size_t work_per_block = 65536;
+  const std::size_t row_size = X.n_stored() / X.n_rows + 1;
+  const std::size_t block = std::clamp<std::size_t>(work_per_block / row_size, 1, RowSampler::max_draws);
+  const PrefetchDistance ahead(row_size, X.n_columns);
+  std::array<std::size_t, RowSampler::max_draws> rows;
   for (std::size_t first = 0; first < X.n_rows; first += block) {
     const std::size_t count = std::min(block, X.n_rows - first);
     sampler.draw(epoch, first, count, rows.data());
-    std::size_t work = 0;
     for (std::size_t k = 0; k < count; ++k) {
-      if (k + 2 < count) prefetch(X.row(rows[k + 2]));
-      if (k + 1 < count) iterate.prefetch(X.row(rows[k + 1]));
+      if (k + ahead.row < count) {
+        prefetch(X.row(rows[k + ahead.row]));
+        prefetch_row(rows[k + ahead.row]);
+      }
+      if (ahead.entries > 0 && k + ahead.entries < count) iterate.prefetch(X.row(rows[k + ahead.entries]));
       visit(rows[k]);
-      work += X.row(rows[k]).size;
     }
-    if (control.stop_after(work + count)) return first + count;
+    if (control.stop_after(count * row_size)) return first + count;
   }
   return X.n_rows;
 }

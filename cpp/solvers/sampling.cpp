@@ -1,5 +1,6 @@
 #include "solvers/sampling.hpp"
 
+#include <array>
 #include <numeric>
 
 namespace finitesum {
@@ -47,16 +48,25 @@ void RowSampler::draw(std::uint64_t epoch, std::size_t first, std::size_t count,
     const Permutation permutation(random, n_);
     for (std::size_t k = 0; k < count; ++k) out[k] = permutation(first + k);
   } else if (!alias_.empty()) {
+    const AliasTable& alias = alias_.front();
+    std::array<std::uint32_t, max_draws> coins;
     for (std::size_t k = 0; k < count; ++k) {
       const auto words = random.words(first + k);
-      out[k] = alias_.front().draw(words[0], static_cast<std::uint32_t>(words[1]));
+      out[k] = below(words[0], n_);
+      coins[k] = static_cast<std::uint32_t>(words[1]);
+      alias.prefetch(out[k]);
     }
+    for (std::size_t k = 0; k < count; ++k) out[k] = alias.resolve(out[k], coins[k]);
   } else {
     // Two draws share a block of random words, whatever the cut into calls.
-    for (std::size_t k = 0; k < count; ++k) {
-      const std::size_t draw = first + k;
-      out[k] = below(random.words(draw / 2)[draw % 2], n_);
+    std::size_t k = 0;
+    if (first % 2 == 1 && count > 0) out[k++] = below(random.words(first / 2)[1], n_);
+    for (; k + 2 <= count; k += 2) {
+      const auto words = random.words((first + k) / 2);
+      out[k] = below(words[0], n_);
+      out[k + 1] = below(words[1], n_);
     }
+    if (k < count) out[k] = below(random.words((first + k) / 2)[0], n_);
   }
 }
 

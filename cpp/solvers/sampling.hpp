@@ -18,15 +18,17 @@ class AliasTable {
   // `mass` holds n non-negative numbers, not all zero; n < 2^32.
   explicit AliasTable(const std::vector<double>& mass);
 
-  std::size_t draw(std::uint64_t word_for_row, std::uint32_t word_for_coin) const {
-    const std::size_t i = below(word_for_row, entries_.size());
-    const Entry& entry = entries_[i];
-    return word_for_coin < entry.threshold ? i : entry.alias;
+  std::size_t size() const { return entries_.size(); }
+  // Row `candidate`, drawn uniformly, or its alias; `coin` is uniform on [0, 2^32).
+  std::size_t resolve(std::size_t candidate, std::uint32_t coin) const {
+    const Entry& entry = entries_[candidate];
+    return coin < entry.threshold ? candidate : entry.alias;
   }
+  void prefetch(std::size_t candidate) const { __builtin_prefetch(&entries_[candidate]); }
 
  private:
   struct Entry {
-    std::uint32_t threshold;  // keep the row when the coin, uniform on [0, 2^32), falls below
+    std::uint32_t threshold;
     std::uint32_t alias;
   };
   std::vector<Entry> entries_;
@@ -48,6 +50,7 @@ class RowSampler {
   // 1 / (n p_i), which makes an estimate from row i unbiased.
   double importance(std::size_t i) const { return importance_.empty() ? 1.0 : double{importance_[i]}; }
 
+  static constexpr std::size_t max_draws = 1024;  // at once
   // Draws `first`, `first + 1`, ... of the epoch (counted from zero).
   void draw(std::uint64_t epoch, std::size_t first, std::size_t count, std::size_t* out) const;
 

@@ -36,8 +36,12 @@ class Svrg final : public Solver {
     iterate_.set_step(step_size());
     iterate_.wake();
     anchored_ = false;
+    const auto prefetch_row = [&](std::size_t i) {
+      __builtin_prefetch(&anchor_.derivatives()[i]);
+      __builtin_prefetch(&problem_.y[i]);
+    };
     for (std::size_t half = 0; half < 2 && !control.stopped(); ++half) {
-      draws_ += for_each_draw(problem_.X, iterate_, steps_.sampler(), 2 * number + half, control,
+      draws_ += for_each_draw(problem_.X, iterate_, steps_.sampler(), 2 * number + half, control, prefetch_row,
                               [&](std::size_t i) { visit(i); });
     }
   }

@@ -38,7 +38,12 @@ class TableSolver final : public Solver {
     steps_.relax(number);
     iterate_.set_step(step_size());
     iterate_.wake();
-    draws_ += for_each_draw(problem_.X, iterate_, steps_.sampler(), number, control, [&](std::size_t i) { visit(i); });
+    const auto prefetch_row = [&](std::size_t i) {
+      __builtin_prefetch(&table_[i]);
+      __builtin_prefetch(&problem_.y[i]);
+    };
+    draws_ += for_each_draw(problem_.X, iterate_, steps_.sampler(), number, control, prefetch_row,
+                            [&](std::size_t i) { visit(i); });
   }
 
   Certificate check() override {
