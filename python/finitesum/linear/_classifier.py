@@ -57,7 +57,7 @@ class LinearClassifier(ClassifierMixin, LinearEstimator):  # type: ignore[misc] 
             if len(classes) < 2:
                 raise ValueError(
                     "This solver needs samples of at least 2 classes in the data, but the data "
-                    f"contains only one class: {classes[0]!r}"
+                    f"contains only one class: {classes.tolist()[0]!r}"
                 )
             positives = classes[1:] if len(classes) == 2 else classes
             self.coef_, self.intercept_ = self._solve(

@@ -1,0 +1,22 @@
+"""Every public estimator passes every check of scikit-learn, without expected failures."""
+
+from typing import Any
+
+import pytest
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+import finitesum
+
+ESTIMATORS = [getattr(finitesum, name)() for name in finitesum.__all__ if name[0].isupper()]
+
+# scikit-learn's checks warn on purpose (a column vector as y) and so do their few-sample fits.
+pytestmark = pytest.mark.filterwarnings(
+    "ignore::sklearn.exceptions.ConvergenceWarning",
+    "ignore::sklearn.exceptions.DataConversionWarning",
+    "ignore::sklearn.exceptions.SkipTestWarning",
+)
+
+
+@parametrize_with_checks(ESTIMATORS)
+def test_scikit_learn_check(estimator: Any, check: Any) -> None:
+    check(estimator)
