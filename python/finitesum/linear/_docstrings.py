@@ -40,7 +40,8 @@ dual_gap_ : float or ndarray of shape (n_outputs,)
     Certified bound on objective minus optimum, in units of the mean loss. Infinite where none
     exists.
 relative_gap_ : float or ndarray of shape (n_outputs,)
-    ``dual_gap_ / null_objective_``, comparable with ``tol``.
+    ``dual_gap_ / null_objective_``, comparable with ``tol`` (unless both are rounding errors, as
+    for a constant target).
 null_objective_ : float or ndarray of shape (n_outputs,)
     Objective of the null model.
 objective_ : float or ndarray of shape (n_outputs,)
@@ -48,8 +49,8 @@ objective_ : float or ndarray of shape (n_outputs,)
 converged_ : bool
     Whether every output met ``tol``.
 solver_, sampling_, stopping_ : str or ndarray of shape (n_outputs,)
-    The solver and the sampling that ran, and what ended the fit: "duality gap", "gradient norm",
-    "max_iter", "time_limit", "interrupted" or "callback".
+    The solver and the sampling that ran ("none" where nothing is drawn), and what ended the fit:
+    "duality gap", "gradient norm", "max_iter", "time_limit", "interrupted" or "callback".
 history_ : dict of ndarray
     One entry per check: ``epoch``, ``passes``, ``seconds``, ``objective``, ``gap``, ``step_size``,
     ``nonzeros`` and, with several outputs, ``output``.
