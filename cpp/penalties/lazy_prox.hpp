@@ -14,65 +14,74 @@
 
 namespace finitesum {
 
-// Worth building once per step size (it holds a logarithm); tau = step * l1 >= 0, a = step * l2 >= 0.
+// Built once per step size: it holds the logarithm and the first powers of rho. tau = step * l1 >= 0, a = step * l2 >=
+// 0.
 class LazyProx {
  public:
-  LazyProx(double tau, double a) : tau_(tau), a_(a), log1p_a_(math::log1p(a)) {}
+  LazyProx(double tau, double a) : tau_(tau), a_(a), rho_(1.0 / (1.0 + a)), log1p_a_(math::log1p(a)) {
+    for (std::int64_t k = 0; k < n_powers; ++k) powers_[k] = compute_power(static_cast<double>(k));
+  }
 
-  double operator()(double w, double drift, std::int64_t k) const {
-    if (k <= 0) return w;
-    if (k == 1) return step(w, drift);
-    double steps = static_cast<double>(k);
-    if (tau_ == 0.0) return affine_steps(w, drift, steps);
+  // One step, without branches.
+  FINITESUM_INLINE double once(double v) const { return rho_ * math::soft_threshold(v, tau_); }
 
-    const double sign = w < 0.0 ? -1.0 : 1.0;  // mirrored so that w >= 0
-    w *= sign;
-    drift *= sign;
-    if (w > 0.0) {
-      const double e = drift + tau_;
-      const double kept = e > 0.0 ? steps_above_zero(w, e, steps) : steps;
-      w = math::max(affine_steps(w, e, kept), 0.0);
-      steps -= kept;
-      if (steps > 0.0) {
-        w = step(w, drift);
-        steps -= 1.0;
-      }
-    }
-    if (steps > 0.0) {  // w has left its sign, or was zero
-      const double e = math::soft_threshold(drift, tau_);
-      w = e == 0.0 ? 0.0 : affine_steps(w, e, steps);
-    }
-    return sign * w;
+  FINITESUM_INLINE double operator()(double w, double drift, std::int64_t k) const {
+    // Mirrored so that w > 0, or so that a zero w can only grow.
+    const double sign = math::copysign(1.0, w == 0.0 ? -drift : w);
+    const double e = sign * drift + tau_;
+    const double end = affine_steps(math::abs(w), e, k);
+    if (end <= 0.0 && e > 0.0 && w != 0.0 && tau_ > 0.0) return sign * cross(math::abs(w), sign * drift, k);
+    return sign * (tau_ > 0.0 ? math::max(end, 0.0) : end);
   }
 
  private:
-  double step(double w, double drift) const { return math::soft_threshold(w - drift, tau_) / (1.0 + a_); }
+  static constexpr std::int64_t n_powers = 256;
+  struct Power {
+    double rho_k;
+    double sum;  // rho + ... + rho^k
+  };
+
+  Power compute_power(double k) const {
+    if (a_ == 0.0) return {1.0, k};
+    const double loss = math::expm1_of_negative(-k * log1p_a_);  // rho^k - 1
+    return {loss > -0.5 ? 1.0 + loss : math::exp(-k * log1p_a_), -loss / a_};
+  }
+  Power power(std::int64_t k) const { return k < n_powers ? powers_[k] : compute_power(static_cast<double>(k)); }
 
   // k times w <- (w - e) / (1 + a).
-  double affine_steps(double w, double e, double k) const {
-    if (a_ == 0.0) return w - k * e;
-    const double loss = math::expm1_of_negative(-k * log1p_a_);  // rho^k - 1
-    const double power = loss > -0.5 ? 1.0 + loss : math::exp(-k * log1p_a_);
-    return power * w + e * (loss / a_);
+  FINITESUM_INLINE double affine_steps(double w, double e, std::int64_t k) const {
+    const Power p = power(k);
+    return p.rho_k * w - e * p.sum;
   }
 
-  // The largest m <= k such that m affine steps keep w > 0; w > 0, e > 0.
+  // k steps from w > 0 that do not all keep w > 0; e = drift + tau > 0.
+  __attribute__((noinline)) double cross(double w, double drift, std::int64_t k) const {
+    const std::int64_t kept = steps_above_zero(w, drift + tau_, k);
+    w = once(math::max(affine_steps(w, drift + tau_, kept), 0.0) - drift);
+    const double e = math::soft_threshold(drift, tau_);
+    // From here on it stays at zero, or moves away from zero for ever.
+    return e == 0.0 ? 0.0 : affine_steps(w, e, k - kept - 1);
+  }
+
+  // The largest m < k such that m affine steps keep w > 0; w > 0, e > 0.
   // rho^m w = e (1 - rho^m) / a gives m = log(1 + a w / e) / log(1 + a); rounding may put its floor off by one.
-  double steps_above_zero(double w, double e, double k) const {
+  std::int64_t steps_above_zero(double w, double e, std::int64_t k) const {
     const double estimate = a_ == 0.0 ? w / e : math::log1p(a_ * (w / e)) / log1p_a_;
-    if (!(estimate < k + 1.0)) return k;
-    double m = __builtin_floor(estimate);
-    if (m < k && affine_steps(w, e, m + 1.0) > 0.0) {
-      m += 1.0;
-    } else if (m > 0.0 && !(affine_steps(w, e, m) > 0.0)) {
-      m -= 1.0;
+    if (!(estimate < static_cast<double>(k))) return k - 1;
+    auto m = static_cast<std::int64_t>(estimate);
+    if (m + 1 < k && affine_steps(w, e, m + 1) > 0.0) {
+      m += 1;
+    } else if (m > 0 && !(affine_steps(w, e, m) > 0.0)) {
+      m -= 1;
     }
-    return math::min(m, k);
+    return m;
   }
 
   double tau_;
   double a_;
+  double rho_;
   double log1p_a_;
+  Power powers_[n_powers] = {};
 };
 
 }  // namespace finitesum

@@ -205,7 +205,7 @@ class LaggedIterate {
       const auto j = static_cast<std::size_t>(x.indices[k]);
       Pair& pair = pairs_[j];
       const double value = double{x.values[k]};
-      pair.w = prox_(pair.w - fresh * value, direction * pair.d, 1);
+      pair.w = prox_.once(pair.w - direction * pair.d - fresh * value);
       pair.d += change * value;
       current_to_[j] = static_cast<double>(clock_);
     }
@@ -236,20 +236,20 @@ class LaggedIterate {
     double d = 0;
   };
   struct Segment {
-    std::uint64_t first_step;
+    std::int64_t first_step;
     double direction;
   };
 
   void catch_up(std::size_t j) {
     Pair& pair = pairs_[j];
-    auto from = static_cast<std::uint64_t>(current_to_[j]);
+    auto from = static_cast<std::int64_t>(current_to_[j]);
     current_to_[j] = static_cast<double>(clock_);
     if (from == clock_ || (pair.w == 0 && pair.d == 0)) return;
     std::size_t segment = segments_.size() - 1;
     while (segments_[segment].first_step > from) --segment;
     while (from < clock_) {
-      const std::uint64_t to = segment + 1 < segments_.size() ? segments_[segment + 1].first_step : clock_;
-      pair.w = prox_(pair.w, segments_[segment].direction * pair.d, static_cast<std::int64_t>(to - from));
+      const std::int64_t to = segment + 1 < segments_.size() ? segments_[segment + 1].first_step : clock_;
+      pair.w = prox_(pair.w, segments_[segment].direction * pair.d, to - from);
       from = to;
       ++segment;
     }
@@ -260,7 +260,7 @@ class LaggedIterate {
   double step_ = 0;
   LazyProx prox_{0, 0};
   double mass_ = 1;
-  std::uint64_t clock_ = 0;
+  std::int64_t clock_ = 0;
   std::vector<Segment> segments_;
   std::vector<Pair> pairs_;
   double* current_to_;
