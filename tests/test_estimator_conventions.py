@@ -69,13 +69,7 @@ def test_random_state_instance_advances() -> None:
     assert not np.array_equal(*coefs)
 
 
-EMPTY_TABLE = pytest.mark.xfail(reason="the table of derivatives starts empty, not at the start")
-
-
-@pytest.mark.parametrize(
-    "solver",
-    [pytest.param(s, marks=EMPTY_TABLE if s in {"sag", "saga"} else ()) for s in SOLVERS],
-)
+@pytest.mark.parametrize("solver", SOLVERS)
 @pytest.mark.parametrize("Estimator", [ElasticNet, Lasso, LogisticRegression, Ridge])
 def test_warm_start_at_the_optimum_ends_at_once(Estimator: Any, solver: str) -> None:
     estimator = Estimator(tol=1e-6, solver=solver, random_state=0, max_iter=5000)

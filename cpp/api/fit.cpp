@@ -185,6 +185,8 @@ const char* name_of(Stopping stopping) {
       return "gradient norm";
     case Stopping::max_iter:
       return "max_iter";
+    case Stopping::no_progress:
+      return "no progress";
     case Stopping::time_limit:
       return "time_limit";
     case Stopping::interrupted:

@@ -25,7 +25,7 @@ struct Check {
   double nonzeros = 0;
 };
 
-enum class Stopping { duality_gap, gradient_norm, max_iter, time_limit, interrupted, callback };
+enum class Stopping { duality_gap, gradient_norm, max_iter, no_progress, time_limit, interrupted, callback };
 
 // min over (w, b) of (1/S) sum_i s_i l(x_i.w + b, y_i) + alpha [ (1 - l1_ratio)/2 |w|^2 + l1_ratio |w|_1 ]
 struct FitRequest {

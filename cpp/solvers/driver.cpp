@@ -2,9 +2,12 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 namespace finitesum {
 namespace {
+
+constexpr double infinity = std::numeric_limits<double>::infinity();
 
 class Driver {
  public:
@@ -14,23 +17,29 @@ class Driver {
   void run() {
     std::size_t epoch = 0;
     std::size_t next_check = 1;
-    while (epoch < request_.max_iter && !control_.look()) {
+    if (request_.coef_init != nullptr) check(epoch);  // a warm start may be good enough
+    while (epoch < request_.max_iter && !result_.converged && !solver_.stalled() && !control_.look()) {
+      checked_ = false;
       solver_.run_epoch(epoch++, control_);
       if (control_.stopped()) break;
       if (epoch < next_check && epoch < request_.max_iter && !solver_.checks_are_free()) continue;
       check(epoch);
-      if (result_.converged || control_.stopped()) break;
       if (diverged()) {
         solver_.restart_with_half_step();
+        checked_ = false;
         gap_at_last_check_ = 0;
         next_check = epoch + 1;
       } else {
         next_check = epoch + epochs_to_next_check();
       }
     }
-    if (result_.history.empty() || result_.history.back().epoch != static_cast<double>(epoch)) check(epoch);
+    if (!checked_) check(epoch);
     result_.n_iter = epoch;
-    if (!result_.converged && control_.stopped()) result_.stopping = control_.reason();
+    if (result_.converged) return;
+    if (control_.stopped())
+      result_.stopping = control_.reason();
+    else if (solver_.stalled())
+      result_.stopping = Stopping::no_progress;
   }
 
  private:
@@ -39,14 +48,17 @@ class Driver {
     Check entry;
     entry.epoch = static_cast<double>(epoch);
     entry.passes = solver_.passes();
-    entry.objective = certificate.objective;
+    entry.objective = std::isnan(certificate.objective) ? infinity : certificate.objective;
     // Every dual value bounds the optimum: the best one so far counts.
     result_.lower_bound = std::max(result_.lower_bound, certificate.lower_bound);
-    if (std::isfinite(result_.lower_bound)) entry.gap = std::max(certificate.objective - result_.lower_bound, 0.0);
+    if (std::isfinite(result_.lower_bound) && std::isfinite(entry.objective)) {
+      entry.gap = std::max(entry.objective - result_.lower_bound, 0.0);
+    }
     entry.step_size = solver_.step_size();
     entry.nonzeros = certificate.nonzeros;
     entry.seconds = control_.seconds();
     result_.history.push_back(entry);
+    checked_ = true;
     result_.objective = entry.objective;
     result_.dual_gap = entry.gap;
     judge(certificate);
@@ -98,6 +110,7 @@ class Driver {
   const DriverLimits& limits_;
   Control& control_;
   FitResult& result_;
+  bool checked_ = false;  // the present iterate
   double target_ = 0;
   double gap_at_last_check_ = 0;
   double last_check_ = 0;

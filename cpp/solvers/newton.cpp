@@ -4,6 +4,7 @@
 // randomness: integer weights and repeated rows give the same iterates up to rounding.
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <cstddef>
 #include <limits>
 #include <utility>
@@ -12,6 +13,7 @@
 #include "solvers/anchor.hpp"
 #include "solvers/any.hpp"
 #include "solvers/quadratic_model.hpp"
+#include "solvers/step_size.hpp"
 
 namespace finitesum {
 namespace {
@@ -45,21 +47,33 @@ class Newton final : public Solver {
         anchor_(problem.n_rows()),
         trial_(problem.n_rows()),
         direction_(problem.n_rows()),
-        model_(problem.n_columns(), problem.fit_intercept, problem.l1(), problem.l2()) {
+        model_(problem.n_columns(), problem.fit_intercept, problem.l1(), problem.l2()),
+        mean_squared_norm_(unit_smoothness(problem).mean) {
     trial_.intercept = setup.intercept;
     evaluate_margins(problem_, w_, trial_);
     evaluate_objective(problem_, w_, trial_);
     accept_trial();
   }
 
+  // A generalized Hessian may be singular or too flat: damp (Levenberg and Marquardt) until the step is defined and
+  // decreases the objective. At damping one the model majorizes F, so that only rounding can make every step fail.
   void run_epoch(std::size_t, Control& control) override {
+    constexpr double smallest_damping = 1e-10;
+    constexpr double largest_damping = 1e2;
     build_hessian(control);
-    // A generalized Hessian may be singular or too flat: damp until the step is defined and decreases the objective.
-    for (double damping = 0; damping < 1e6; damping = std::max(100 * damping, 1e-12)) {
-      if (control.look()) return;
-      if (model_.solve(w_, gradient_.data(), damping, move_) && line_search()) return;
+    while (!control.look()) {
+      if (model_.solve(w_, gradient_.data(), damping_ * curvature_bound(), move_) && line_search()) {
+        damping_ = damping_ > smallest_damping ? damping_ / 100 : 0;
+        return;
+      }
+      if (damping_ >= largest_damping) {
+        stalled_ = true;
+        return;
+      }
+      damping_ = std::max(100 * damping_, smallest_damping);
     }
   }
+  bool stalled() const override { return stalled_; }
 
   Certificate check() override {
     scratch_ = gradient_;
@@ -103,9 +117,15 @@ class Newton final : public Solver {
     hessian_is_built_ = !control.stopped();
   }
 
-  // Backtracks along move_ until F decreases enough.
+  // An upper bound of the Hessian's largest eigenvalue: sup l'' times the mean squared row norm, or the trace.
+  double curvature_bound() {
+    const double smoothness = problem_.loss.smoothness();
+    return std::isfinite(smoothness) ? smoothness * mean_squared_norm_ : model_.trace();
+  }
+
+  // Backtracks along move_ until F decreases enough; false if the move promises nothing or does not keep its promise.
   bool line_search() {
-    constexpr double smallest_step = 1e-8;
+    constexpr double smallest_step = 1e-3;
     constexpr double sufficient = 1e-4;  // of the decrease promised by the model (Armijo)
     const std::size_t p = problem_.n_columns();
     for_each_block(problem_.n_rows(), [&](std::size_t first, std::size_t count) {
@@ -117,6 +137,7 @@ class Newton final : public Solver {
       scratch_[j] = w_[j] + move_[j];
     }
     promised += penalty_value(problem_.penalty, scratch_.data(), p);
+    if (!(promised < 0)) return false;
     const double rounding = 4 * std::numeric_limits<double>::epsilon() * anchor_.objective;
     for (double t = 1; t > smallest_step; t /= 2) {
       for (std::size_t j = 0; j < p; ++j) scratch_[j] = w_[j] + t * move_[j];
@@ -150,7 +171,10 @@ class Newton final : public Solver {
   std::vector<double> direction_;
   std::vector<double> move_;
   QuadraticModel model_;
+  double mean_squared_norm_;
   bool hessian_is_built_ = false;
+  double damping_ = 0;
+  bool stalled_ = false;
   double step_ = 1;
   double passes_ = 0;
 };

@@ -17,14 +17,17 @@ QuadraticModel::QuadraticModel(std::size_t n_coefficients, bool has_intercept, d
 
 void QuadraticModel::clear() { std::fill(hessian_.begin(), hessian_.end(), 0.0); }
 
-bool QuadraticModel::solve(const double* w, const double* gradient, double damping, std::vector<double>& move) {
-  double largest = 0;
-  for (std::size_t j = 0; j < size_; ++j) largest = std::max(largest, entry(j, j));
-  if (!std::isfinite(largest)) return false;
-  const double shift = damping * (largest + l2_);
+bool QuadraticModel::solve(const double* w, const double* gradient, double shift, std::vector<double>& move) {
+  if (!std::isfinite(trace())) return false;
   if (l1_ == 0) return solve_by_cholesky(w, gradient, shift, move);
   solve_by_coordinate_descent(w, gradient, shift, move);
   return true;
+}
+
+double QuadraticModel::trace() const {
+  double sum = 0;
+  for (std::size_t j = 0; j < size_; ++j) sum += entry(j, j);
+  return sum;
 }
 
 bool QuadraticModel::solve_by_cholesky(const double* w, const double* gradient, double shift,

@@ -16,10 +16,10 @@ class QuadraticModel {
   double* row(std::size_t j) { return hessian_.data() + j * size_; }
   void clear();
 
-  // Writes the move to `move` (size() numbers). `damping` is added to the diagonal, relative to its largest entry.
-  // False if the matrix is numerically singular: damp more.
-  bool solve(const double* w, const double* gradient, double damping, std::vector<double>& move);
+  // Writes the move to `move` (size() numbers), for H + shift I. False if that matrix is numerically singular.
+  bool solve(const double* w, const double* gradient, double shift, std::vector<double>& move);
 
+  double trace() const;
   std::size_t size() const { return size_; }
 
  private:

@@ -33,6 +33,7 @@ AliasTable::AliasTable(const std::vector<double>& mass) : entries_(mass.size()) 
 
 void RowSampler::use_smoothness(const std::vector<double>& smoothness) {
   const double mean = std::accumulate(smoothness.begin(), smoothness.end(), 0.0) / static_cast<double>(n_);
+  if (mean == 0) return;  // rows of zeros only
   std::vector<double> mass(n_);
   importance_.resize(n_);
   for (std::size_t i = 0; i < n_; ++i) {

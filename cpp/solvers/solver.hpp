@@ -24,6 +24,8 @@ class Solver {
   virtual Certificate check() = 0;
   // Whether check() reuses what an epoch computes anyway.
   virtual bool checks_are_free() const = 0;
+  // Whether no further epoch can change anything.
+  virtual bool stalled() const { return false; }
   // Gradient evaluations so far, divided by the number of rows.
   virtual double passes() const = 0;
   virtual double step_size() const = 0;

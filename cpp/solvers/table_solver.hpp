@@ -92,6 +92,25 @@ class TableSolver final : public Solver {
     intercept_ = start_intercept_;
     intercept_sum_ = 0;
     load_iterate(iterate_, problem_.n_columns(), start_);
+    if (!start_.empty()) fill_table();
+  }
+
+  // From a warm start the table begins with the derivatives there: an empty one would throw the start away.
+  void fill_table() {
+    const auto& rows = row_kernels(problem_.kernels, problem_.X);
+    std::vector<double> sum(problem_.n_columns());
+    for (std::size_t i = 0; i < problem_.n_rows(); ++i) {
+      const auto row = problem_.X.row(i);
+      table_[i] = problem_.loss.derivative(dot(rows, row, start_.data()) + intercept_, problem_.y[i]);
+      const double change = problem_.weight(i) * table_[i];
+      axpy(rows, change, row, sum.data());
+      if (problem_.fit_intercept) intercept_sum_ += change;
+    }
+    for (std::size_t j = 0; j < sum.size(); ++j) iterate_.gradient_sum(j) = sum[j];
+    rows_seen_ = problem_.n_rows();
+    mass_seen_ = mass_ = problem_.total_weight;
+    iterate_.set_mass(mass_);
+    draws_ += problem_.n_rows();
   }
 
   bool all_seen() const { return rows_seen_ == problem_.n_rows(); }

@@ -50,7 +50,8 @@ converged_ : bool
     Whether every output met ``tol``.
 solver_, sampling_, stopping_ : str or ndarray of shape (n_outputs,)
     The solver and the sampling that ran ("none" where nothing is drawn), and what ended the fit:
-    "duality gap", "gradient norm", "max_iter", "time_limit", "interrupted" or "callback".
+    "duality gap", "gradient norm", "max_iter", "no progress" (rounding stands in the way),
+    "time_limit", "interrupted" or "callback".
 history_ : dict of ndarray
     One entry per check: ``epoch``, ``passes``, ``seconds``, ``objective``, ``gap``, ``step_size``,
     ``nonzeros`` and, with several outputs, ``output``.

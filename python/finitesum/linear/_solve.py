@@ -181,6 +181,10 @@ def convergence_message(
     )
     solver, epochs = worst["solver"], worst["n_iter"]
     cause, advice = {
+        "no progress": (
+            "rounding keeps every further step from lowering the objective",
+            "The coefficients are as good as this data allows; raise tol or scale the features.",
+        ),
         "time_limit": (
             "time_limit ended the fit",
             "The coefficients are usable as they are. Raise time_limit or tol to converge.",
