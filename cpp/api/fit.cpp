@@ -4,6 +4,7 @@
 #include <array>
 #include <cmath>
 #include <stdexcept>
+#include <type_traits>
 #include <utility>
 
 #include "solvers/any.hpp"
@@ -83,20 +84,22 @@ void check_request(const FitRequest& request) {
   require(request.time_limit >= 0, "time_limit must not be negative.");
 }
 
+// Views come from outside: nothing is read through an index before it is known to be in range.
 template <class View>
 void check_csr(const View& X) {
   if constexpr (View::is_sparse) {
-    // The pointers first: a row may only be looked at when they are in order.
     if (X.row_pointers[0] != 0) throw std::invalid_argument("indptr must start at 0.");
     for (std::size_t i = 0; i < X.n_rows; ++i) {
       if (X.row_pointers[i + 1] < X.row_pointers[i] || X.row_pointers[i + 1] > X.n_entries) {
         throw std::invalid_argument("indptr must not decrease, nor end beyond the stored values.");
       }
     }
-    for (std::size_t k = 0; k < X.n_stored(); ++k) {
-      if (X.indices[k] < 0 || static_cast<std::size_t>(X.indices[k]) >= X.n_columns) {
-        throw std::invalid_argument("column indices must lie in [0, " + std::to_string(X.n_columns) + ").");
-      }
+    using Unsigned = std::make_unsigned_t<typename View::Index>;
+    const std::size_t stored = X.n_stored();
+    bool in_range = true;
+    for (std::size_t k = 0; k < stored; ++k) in_range &= static_cast<Unsigned>(X.indices[k]) < X.n_columns;
+    if (!in_range) {
+      throw std::invalid_argument("column indices must lie in [0, " + std::to_string(X.n_columns) + ").");
     }
   }
 }
@@ -147,9 +150,13 @@ template <class View>
 bool has_duplicates_in(const View& X) {
   check_csr(X);
   if constexpr (View::is_sparse) {
-    std::vector<std::size_t> last_row(X.n_columns, 0);  // one more than the last row that named the column
+    std::vector<std::size_t> last_row;  // one more than the last row that named the column; only for unsorted rows
     for (std::size_t i = 0; i < X.n_rows; ++i) {
       const auto row = X.row(i);
+      bool increasing = true;
+      for (std::size_t k = 1; k < row.size; ++k) increasing &= row.indices[k - 1] < row.indices[k];
+      if (increasing) continue;
+      last_row.resize(X.n_columns);
       for (std::size_t k = 0; k < row.size; ++k) {
         std::size_t& last = last_row[static_cast<std::size_t>(row.indices[k])];
         if (last == i + 1) return true;
