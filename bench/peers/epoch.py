@@ -1,0 +1,125 @@
+"""One SAG epoch of finitesum beside one of scikit-learn, and the price of certificates.
+
+    python -m bench.peers.epoch [--repeats 7] [--epochs 10]
+
+Logistic regression with L2 penalty 1/n, both libraries on one thread. An epoch's time is the
+difference of two fits that differ in max_iter alone, over the number of epochs between them, so
+that validation and set-up do not count. The three kinds of fit take turns; the table shows medians.
+"""
+
+import argparse
+import os
+import time
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from statistics import median
+from typing import Any
+
+import numpy as np
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import LogisticRegression as SklearnLogisticRegression
+from threadpoolctl import threadpool_limits
+
+import finitesum
+from bench.peers.data import Dataset, data_folder, load_dataset
+from finitesum import _core
+
+FIRST_EPOCHS = 2  # the core checks the first and the last epoch in any case: both fits have these
+CHECK_TARGET = 1.40  # an epoch with its check, over one without
+
+MakeModel = Callable[[int], Any]
+
+
+@dataclass(frozen=True)
+class Task:
+    """A data set and the largest ratio to scikit-learn's epoch that is aimed for."""
+
+    name: str
+    dtype: type[np.floating[Any]]
+    target: float
+
+
+TASKS = (
+    Task("news20", np.float64, 0.45),
+    Task("a9a", np.float64, 0.50),
+    Task("protein", np.float32, 0.25),
+)
+
+
+def scikit_learn(max_iter: int) -> Any:
+    """Make scikit-learn's SAG, as C = 1 and weights of one make alpha 1/n."""
+    return SklearnLogisticRegression(solver="sag", tol=0, max_iter=max_iter, random_state=0)
+
+
+def unchecked(max_iter: int) -> Any:
+    """Make finitesum's SAG without certificates in between."""
+    return _finitesum(max_iter, check_interval=max_iter)
+
+
+def checked(max_iter: int) -> Any:
+    """Make finitesum's SAG with a certificate after each epoch."""
+    return _finitesum(max_iter, check_interval=1)
+
+
+def _finitesum(max_iter: int, check_interval: int) -> Any:
+    return finitesum.LogisticRegression(
+        solver="sag", tol=0, max_iter=max_iter, check_interval=check_interval, random_state=0
+    )
+
+
+def seconds_per_epoch(make_model: MakeModel, data: Dataset, epochs: int) -> float:
+    """Time a short and a long fit and divide the difference."""
+    seconds = []
+    for max_iter in (FIRST_EPOCHS, FIRST_EPOCHS + epochs):
+        model = make_model(max_iter)
+        started = time.perf_counter()
+        model.fit(data.X, data.y)
+        seconds.append(time.perf_counter() - started)
+        if np.max(model.n_iter_) != max_iter:
+            raise RuntimeError(f"{model} stopped after {model.n_iter_} epochs")
+    return (seconds[1] - seconds[0]) / epochs
+
+
+def compare(data: Dataset, epochs: int, repeats: int) -> tuple[float, float, float]:
+    """Medians of the seconds per epoch: scikit-learn, finitesum unchecked and checked."""
+    makers: tuple[MakeModel, ...] = (scikit_learn, unchecked, checked)
+    times: list[list[float]] = [[] for _ in makers]
+    for _ in range(repeats):
+        for make_model, seconds in zip(makers, times, strict=True):
+            seconds.append(seconds_per_epoch(make_model, data, epochs))
+    theirs, ours, ours_checked = (median(seconds) for seconds in times)
+    return theirs, ours, ours_checked
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description="One SAG epoch beside scikit-learn's.")
+    parser.add_argument("--epochs", type=int, default=10, help="between the two fits of a pair")
+    parser.add_argument("--repeats", type=int, default=7, help="of each pair")
+    arguments = parser.parse_args()
+    print(f"kernels: {_core.isa()}, load average at the start: {os.getloadavg()[0]:.1f}\n")
+    print(
+        "| data | X | scikit-learn, ms | finitesum, ms | ns per entry | ratio | target "
+        "| with checks | target |\n|---|---|--:|--:|--:|--:|--:|--:|--:|"
+    )
+    with threadpool_limits(1), warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # tol=0 asks for it
+        for task in TASKS:
+            try:
+                data = load_dataset(task.name, task.dtype)
+            except FileNotFoundError:
+                print(f"| {task.name} | skipped: not in {data_folder()} |||||||")
+                continue
+            theirs, ours, ours_checked = compare(data, arguments.epochs, arguments.repeats)
+            n, p = data.X.shape
+            print(
+                f"| {task.name} | {n} x {p} {np.dtype(task.dtype)} | {1e3 * theirs:.2f} "
+                f"| {1e3 * ours:.2f} | {1e9 * ours / data.n_stored:.2f} | {ours / theirs:.2f} "
+                f"| {task.target:.2f} | {ours_checked / ours:.2f} | {CHECK_TARGET:.2f} |",
+                flush=True,
+            )
+
+
+if __name__ == "__main__":
+    main()
