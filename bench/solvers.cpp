@@ -50,9 +50,9 @@ Run run(const Case& c, const Data<T>& data, std::size_t max_iter) {
   request.alpha = (c.l1_ratio > 0 ? 0.1 : 1.0) / static_cast<double>(data.n_rows);
   request.l1_ratio = c.l1_ratio;
   request.solver = c.solver;
-  request.tol = 0;
-  request.max_iter = max_iter;
-  request.check_interval = c.checked ? 1 : max_iter;
+  request.stop.tol = 0;
+  request.stop.max_iter = max_iter;
+  request.stop.check_interval = c.checked ? 1 : max_iter;
   const FitResult result = fit(request);
   return {result.history.back().seconds, result.n_iter};
 }
