@@ -10,5 +10,6 @@ void bind_info(pybind11::module_& m);
 void bind_kernels(pybind11::module_& m);
 void bind_losses(pybind11::module_& m);
 void bind_penalties(pybind11::module_& m);
+void bind_sampling(pybind11::module_& m);
 
 }  // namespace finitesum

@@ -19,5 +19,6 @@ PYBIND11_MODULE(_core, m) {
   finitesum::bind_kernels(m);
   finitesum::bind_losses(m);
   finitesum::bind_penalties(m);
+  finitesum::bind_sampling(m);
   finitesum::bind_fit(m);
 }

@@ -1,0 +1,42 @@
+"""Step sizes from the rows' smoothness constants L_i = (n s_i / S) sup l'' (|x_i|^2 + 1)."""
+
+import numpy as np
+
+
+class StepRule:
+    """The solvers' default steps, or a given one; losses without sup l'' search for theirs."""
+
+    def __init__(self, problem, solver, given=0.0, lipschitz=False):
+        self.problem, self.solver, self.given, self.lipschitz = problem, solver, given, lipschitz
+        self.q = (problem.X**2).sum(axis=1) + problem.intercept
+        self.omega = problem.n * problem.s / problem.S
+        self.rows = self.omega * self.q
+        self.searches = given == 0 and np.isinf(problem.smoothness())
+        self.curvature = 1.0 if np.isinf(problem.smoothness()) else problem.smoothness()
+
+    def step(self, all_seen):
+        if self.given > 0:
+            return self.given
+        largest, mean = self.curvature * self.rows.max(), self.curvature * self.rows.mean()
+        weighted = 2 * largest * mean / (largest + mean) if self.lipschitz else largest
+        if self.solver == "svrg":
+            return 1 / (2 * weighted)
+        if self.solver == "saga":
+            return max(1 / (3 * weighted), 1 / (2 * (weighted + self.problem.n * self.problem.l2)))
+        return (1 / largest + 1 / mean) / 2 if self.lipschitz and all_seen else 1 / largest
+
+    def relax(self, epoch):
+        if self.searches and epoch > 0:
+            self.curvature /= 2
+
+    def search(self, i, z, g):
+        """Doubles L until f_i(w - f_i'/L) <= f_i(w) - |f_i'|^2 / (2 L); true if it had to."""
+        q, omega, before = self.q[i], self.omega[i], self.curvature
+        if not self.searches or (omega * g) ** 2 * q <= 1e-8:
+            return False
+        value, largest = self.problem.value(z, i), self.rows.max()
+        while True:
+            L = self.curvature * largest
+            if self.problem.value(z - omega * g * q / L, i) <= value - omega * g**2 * q / (2 * L):
+                return self.curvature != before
+            self.curvature *= 2

@@ -1,0 +1,42 @@
+"""SAG (N. Le Roux, M. Schmidt, F. Bach, NIPS 2012) and SAGA (A. Defazio, F. Bach,
+S. Lacoste-Julien, NIPS 2014): a table of derivatives g_i and the sum d = sum_i s_i g_i x_i."""
+
+import numpy as np
+
+from finitesum import _core
+
+
+def table_epochs(problem, rule, w, b, *, seed, mass_growth=0.0):
+    """Yields (w, b, table) after each epoch. The mass that divides d is the weight of the rows seen
+    so far; with `mass_growth` it follows only in jumps by that share. From w = 0 the table starts
+    empty, else full."""
+    n, seen, mass, seen_mass, table = problem.n, set(), 0.0, 0.0, np.zeros(problem.n)
+    if np.any(w):
+        seen, mass, table = set(range(n)), problem.S, problem.derivatives(problem.X @ w + b)
+    d, d_b = (problem.s * table) @ problem.X, problem.s @ table
+    importance = _core.importance(rule.rows) if rule.lipschitz else np.ones(n)
+    epoch = 0
+    while True:
+        rule.relax(epoch)
+        step = rule.step(len(seen) == n)
+        for i in _core.draws(seed, epoch, 0, n, n, rule.rows if rule.lipschitz else None):
+            x, s = problem.X[i], problem.s[i]
+            z = x @ w + b
+            g = problem.derivative(z, i)
+            if i not in seen:
+                seen.add(i)
+                seen_mass += s
+                if seen_mass > mass * (1 + mass_growth) or len(seen) == n:
+                    mass = seen_mass
+            if mass == 0:
+                continue
+            if rule.search(i, z, g):
+                step = rule.step(len(seen) == n)
+            change, table[i] = s * (g - table[i]), g
+            unbiased = 1 / mass if rule.solver == "sag" else importance[i] * n / problem.S
+            w = problem.prox(w - step * (d / mass + change * unbiased * x), step)
+            if problem.intercept:
+                b -= step * (d_b / mass + change * unbiased)
+            d, d_b = d + change * x, d_b + change
+        yield w, b, table
+        epoch += 1

@@ -1,0 +1,128 @@
+"""Which rows are drawn: a permutation first, then independent draws of given probabilities."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+from scipy.stats import chisquare
+
+from finitesum import _core
+from reference.philox import philox_block, philox_words
+
+SIZES = [1, 2, 3, 4, 5, 7, 16, 17, 63, 100, 1023, 1024, 1025, 4097, 100_003]
+SMOOTHNESS = np.random.default_rng(0).exponential(size=50) ** 3
+LUCK = 1e-4  # how improbable a fair stream may look
+
+
+def draws(seed, epoch, n, *, first=0, count=None, smoothness=None):
+    return _core.draws(seed, epoch, first, n if count is None else count, n, smoothness)
+
+
+@pytest.mark.parametrize(
+    ("counter", "key", "expected"),
+    [
+        # Known answers of the authors' Random123 library (kat_vectors).
+        ([0] * 4, [0] * 2, [0x6627E8D5, 0xE169C58D, 0xBC57AC4C, 0x9B00DBD8]),
+        ([2**32 - 1] * 4, [2**32 - 1] * 2, [0x408F276D, 0x41C83B0E, 0xA20BC7C6, 0x6D5451FD]),
+        (
+            [0x243F6A88, 0x85A308D3, 0x13198A2E, 0x03707344],
+            [0xA4093822, 0x299F31D0],
+            [0xD16CFE09, 0x94FDCCEB, 0x5001E420, 0x24126EA1],
+        ),
+    ],
+)
+def test_twin_gives_the_known_answers(counter, key, expected):
+    assert philox_block(counter, key) == expected
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2**32 + 5, 2**64 - 1])
+def test_uniform_draws_are_the_twins(seed):
+    n = 1000
+    for epoch in (1, 2, 2**33):
+        expected = [philox_words(seed, epoch, k // 2)[k % 2] * n >> 64 for k in range(300)]
+        assert draws(seed, epoch, n, count=300).tolist() == expected
+
+
+@pytest.mark.parametrize("smoothness", [None, SMOOTHNESS], ids=["uniform", "lipschitz"])
+@pytest.mark.parametrize("n", SIZES)
+def test_first_epoch_visits_every_row_once(n, smoothness):
+    smoothness = None if smoothness is None else np.resize(smoothness, n)
+    for seed in range(5):
+        assert np.array_equal(np.sort(draws(seed, 0, n, smoothness=smoothness)), np.arange(n))
+
+
+@pytest.mark.parametrize("smoothness", [None, SMOOTHNESS], ids=["uniform", "lipschitz"])
+@pytest.mark.parametrize("epoch", [0, 1, 9])
+def test_draws_do_not_depend_on_how_they_are_cut(epoch, smoothness):
+    whole = draws(3, epoch, 50, smoothness=smoothness)
+    for first in range(50):
+        for count in {0, 1, min(2, 50 - first), min(7, 50 - first), 50 - first}:
+            part = draws(3, epoch, 50, first=first, count=count, smoothness=smoothness)
+            assert np.array_equal(part, whole[first : first + count])
+
+
+@pytest.mark.parametrize("smoothness", [None, SMOOTHNESS], ids=["uniform", "lipschitz"])
+def test_other_seeds_and_epochs_give_other_draws(smoothness):
+    streams = [
+        tuple(draws(seed, epoch, 50, smoothness=smoothness))
+        for seed in (0, 1, 2, 2**32, 2**63)
+        for epoch in (0, 1, 2, 3)
+    ]
+    assert len(set(streams)) == len(streams)
+
+
+@pytest.mark.parametrize("n", [2, 3, 4, 5, 8, 13, 50])
+def test_every_row_is_as_likely_at_every_place_of_the_first_epoch(n):
+    orders = np.array([draws(seed, 0, n) for seed in range(4000)])
+    for place in {0, 1, n // 2, n - 1}:
+        counts = np.bincount(orders[:, place], minlength=n)
+        assert chisquare(counts).pvalue > LUCK
+
+
+def test_neighbors_in_the_first_epoch_are_independent():
+    """Row k + 1 follows row k no more often than by chance, 1/n of the time."""
+    n = 1000
+    followed = sum(np.sum(np.diff(draws(seed, 0, n)) == 1) for seed in range(200))
+    assert abs(followed - 200) < 5 * np.sqrt(200)
+
+
+@pytest.mark.parametrize("n", [2, 3, 50])
+def test_uniform_frequencies(n):
+    counts = np.bincount(draws(11, 1, n, count=200_000), minlength=n)
+    assert chisquare(counts).pvalue > LUCK
+
+
+def probabilities(smoothness):
+    return 0.5 / len(smoothness) + 0.5 * smoothness / smoothness.sum()
+
+
+CONSTANTS = {
+    "spread": SMOOTHNESS,
+    "equal": np.ones(50),
+    "one row stands out": np.where(np.arange(50) == 17, 1e6, 1.0),
+    "some zero": np.where(np.arange(50) % 2 == 0, 0.0, 1.0),
+    "two rows": np.array([1.0, 3.0]),
+}
+
+
+@pytest.mark.parametrize("constants", CONSTANTS)
+def test_lipschitz_frequencies(constants):
+    """Half uniform, half proportional to the rows' smoothness."""
+    smoothness = CONSTANTS[constants]
+    count = 200_000
+    drawn = draws(11, 1, len(smoothness), count=count, smoothness=smoothness)
+    counts = np.bincount(drawn, minlength=len(smoothness))
+    assert chisquare(counts, count * probabilities(smoothness)).pvalue > LUCK
+
+
+@pytest.mark.parametrize("constants", CONSTANTS)
+def test_importance_makes_estimates_unbiased(constants):
+    smoothness = CONSTANTS[constants]
+    importance = _core.importance(smoothness)
+    expected = 1 / (len(smoothness) * probabilities(smoothness))
+    assert_allclose(importance, expected, rtol=1e-7)
+    assert_allclose(probabilities(smoothness) @ importance, 1, rtol=1e-7)
+
+
+def test_weights_of_the_wrong_length_are_refused():
+    with pytest.raises(ValueError, match="n numbers"):
+        _core.draws(0, 1, 0, 3, 3, np.ones(4))
