@@ -10,6 +10,7 @@
 #include "solvers/any.hpp"
 #include "solvers/driver.hpp"
 #include "solvers/intercept.hpp"
+#include "solvers/step_size.hpp"
 
 namespace finitesum {
 namespace {
@@ -78,8 +79,8 @@ void check_request(const FitRequest& request) {
   const auto require = [](bool holds, const char* message) {
     if (!holds) throw std::invalid_argument(message);
   };
-  require(request.tol >= 0, "tol must not be negative.");
-  require(request.max_iter >= 1, "max_iter must be at least 1.");
+  require(request.stop.tol >= 0, "tol must not be negative.");
+  require(request.stop.max_iter >= 1, "max_iter must be at least 1.");
   require(request.step_size >= 0 && std::isfinite(request.step_size), "step_size must be positive and finite.");
   require(request.time_limit >= 0, "time_limit must not be negative.");
 }
@@ -124,10 +125,11 @@ FitResult fit_view(const View& X, const FitRequest& request) {
   FitResult result;
   result.null_objective = null.objective;
   result.coef.resize(X.n_columns);
-  DriverLimits limits{null.objective, null.rounding, 0};
+  DriverLimits limits{null.objective, null.rounding, 0, 0};
   if (!has_finite_gap(problem)) {
     const std::vector<double> zero(X.n_columns);
     limits.null_gradient_norm = gradient_norm(problem, zero.data(), null.intercept, result.coef.data());
+    limits.gradient_rounding = 8 * null.derivative_rounding * std::sqrt(unit_smoothness(problem).max);
   }
   if (request.coef_init != nullptr) {
     std::copy_n(request.coef_init, X.n_columns, result.coef.begin());
@@ -140,7 +142,7 @@ FitResult fit_view(const View& X, const FitRequest& request) {
 
   result.solver = request.solver == "auto" ? choose_solver(problem) : request.solver;
   const std::unique_ptr<Solver> solver = make_solver(problem, setup, result.solver);
-  drive(*solver, request, limits, control, result);
+  static_cast<Outcome&>(result) = drive(*solver, request.stop, limits, request.coef_init != nullptr, control);
   result.intercept = solver->finish();
   result.sampling = solver->sampling();
   return result;

@@ -11,21 +11,9 @@
 #include <vector>
 
 #include "core/matrix_view.hpp"
+#include "solvers/report.hpp"
 
 namespace finitesum {
-
-// What is known at one check of the stop rule.
-struct Check {
-  double epoch = 0;
-  double passes = 0;  // gradient evaluations divided by the number of rows
-  double seconds = 0;
-  double objective = 0;
-  double gap = std::numeric_limits<double>::infinity();
-  double step_size = 0;
-  double nonzeros = 0;
-};
-
-enum class Stopping { duality_gap, gradient_norm, max_iter, no_progress, time_limit, interrupted, callback };
 
 // min over (w, b) of (1/S) sum_i s_i l(x_i.w + b, y_i) + alpha [ (1 - l1_ratio)/2 |w|^2 + l1_ratio |w|_1 ]
 struct FitRequest {
@@ -41,31 +29,21 @@ struct FitRequest {
   std::string solver = "auto";
   std::string sampling = "auto";
   double step_size = 0;  // 0: the solver's own rule
-  double tol = 1e-4;
-  std::size_t max_iter = 1000;
-  std::size_t check_interval = 0;  // 0: chosen by the driver
+  StopRule stop;
   double time_limit = std::numeric_limits<double>::infinity();
   std::uint64_t seed = 0;
   const double* coef_init = nullptr;
   std::optional<double> intercept_init;
 
-  std::function<bool(const Check&)> monitor;  // after every check; true stops the fit
-  std::function<bool()> interrupted;          // asked at most every 20 ms; true stops the fit
+  std::function<bool()> interrupted;  // asked at most every 20 ms; true stops the fit
 };
 
-struct FitResult {
+struct FitResult : Outcome {
   std::vector<double> coef;
   double intercept = 0;
-  double objective = 0;
-  double dual_gap = std::numeric_limits<double>::infinity();
-  double lower_bound = -std::numeric_limits<double>::infinity();
   double null_objective = 0;
-  std::size_t n_iter = 0;
-  bool converged = false;
   std::string solver;
   std::string sampling;
-  Stopping stopping = Stopping::max_iter;
-  std::vector<Check> history;
 };
 
 // Throws std::invalid_argument, with a message for the user, before any work starts.

@@ -157,15 +157,15 @@ void bind_fit(py::module_& m) {
         request.solver = solver;
         request.sampling = sampling;
         request.step_size = step_size;
-        request.tol = tol;
-        request.max_iter = max_iter;
-        request.check_interval = check_interval;
+        request.stop.tol = tol;
+        request.stop.max_iter = max_iter;
+        request.stop.check_interval = check_interval;
         request.time_limit = time_limit;
         request.seed = seed;
         if (!coef_init.is_none()) request.coef_init = data_of<double>(coef_init, p, "coef_init");
         request.intercept_init = intercept_init;
         if (!monitor.is_none()) {
-          request.monitor = [&monitor](const Check& check) {
+          request.stop.monitor = [&monitor](const Check& check) {
             const py::gil_scoped_acquire gil;
             return monitor(to_dict(check)).cast<bool>();
           };

@@ -50,33 +50,40 @@ inline std::size_t below(std::uint64_t bits, std::size_t n) {
   return static_cast<std::size_t>((Wide{bits} * n) >> 64);
 }
 
-// A pseudo-random permutation of [0, n) in O(1) memory: a four-round Feistel network on the smallest even number of
-// bits that holds n, walked along its cycle until it falls inside [0, n) (J. Black, P. Rogaway, "Ciphers with arbitrary
-// finite domains", CT-RSA 2002).
+// A pseudo-random permutation of [0, n) in O(1) memory: a Feistel network on the smallest even number of bits that
+// holds n, walked along its cycle until it falls inside [0, n) (J. Black, P. Rogaway, "Ciphers with arbitrary finite
+// domains", CT-RSA 2002). Narrow halves mix slowly and get more rounds.
 class Permutation {
  public:
   Permutation(const Philox& random, std::size_t n) : n_(n) {
     while (half_bits_ < 32 && (std::uint64_t{1} << (2 * half_bits_)) < n) ++half_bits_;
     mask_ = (std::uint64_t{1} << half_bits_) - 1;
-    const auto a = random.words(0);
-    const auto b = random.words(1);
-    keys_ = {a[0], a[1], b[0], b[1]};
+    n_rounds_ = half_bits_ < 8 ? max_rounds : 6;
+    for (std::size_t round = 0; round < max_rounds; round += 2) {
+      const auto words = random.words(round / 2);
+      keys_[round] = words[0];
+      keys_[round + 1] = words[1];
+    }
   }
 
   std::size_t operator()(std::size_t k) const {
     std::uint64_t x = k;
-    do x = encrypt(x);
-    while (x >= n_);
+    do {
+      x = encrypt(x);
+    } while (x >= n_);
     return static_cast<std::size_t>(x);
   }
 
  private:
+  static constexpr std::size_t max_rounds = 16;
+
   std::uint64_t encrypt(std::uint64_t x) const {
     std::uint64_t left = x >> half_bits_;
     std::uint64_t right = x & mask_;
-    for (const std::uint64_t key : keys_) {
-      const std::uint64_t mixed = (right ^ key) * 0x9E3779B97F4A7C15u;
-      const std::uint64_t next = left ^ ((mixed >> 31) & mask_);
+    for (std::size_t round = 0; round < n_rounds_; ++round) {
+      std::uint64_t mixed = (right + keys_[round]) * 0x9E3779B97F4A7C15u;
+      mixed = (mixed ^ (mixed >> 32)) * 0xD6E8FEB86659FD93u;
+      const std::uint64_t next = left ^ ((mixed >> 32) & mask_);
       left = right;
       right = next;
     }
@@ -86,7 +93,8 @@ class Permutation {
   std::uint64_t n_;
   unsigned half_bits_ = 1;
   std::uint64_t mask_ = 0;
-  std::array<std::uint64_t, 4> keys_{};
+  std::size_t n_rounds_ = 0;
+  std::array<std::uint64_t, max_rounds> keys_{};
 };
 
 }  // namespace finitesum

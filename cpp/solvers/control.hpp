@@ -6,7 +6,7 @@
 #include <functional>
 #include <utility>
 
-#include "api/fit.hpp"
+#include "solvers/report.hpp"
 
 namespace finitesum {
 

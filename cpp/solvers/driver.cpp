@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <utility>
 
 namespace finitesum {
 namespace {
@@ -11,18 +12,18 @@ constexpr double infinity = std::numeric_limits<double>::infinity();
 
 class Driver {
  public:
-  Driver(Solver& solver, const FitRequest& request, const DriverLimits& limits, Control& control, FitResult& result)
-      : solver_(solver), request_(request), limits_(limits), control_(control), result_(result) {}
+  Driver(Solver& solver, const StopRule& rule, const DriverLimits& limits, bool is_warm, Control& control)
+      : solver_(solver), rule_(rule), limits_(limits), is_warm_(is_warm), control_(control) {}
 
-  void run() {
+  Outcome run() {
     std::size_t epoch = 0;
     std::size_t next_check = 1;
-    if (request_.coef_init != nullptr) check(epoch);  // a warm start may be good enough
-    while (epoch < request_.max_iter && !result_.converged && !solver_.stalled() && !control_.look()) {
+    if (is_warm_) check(epoch);
+    while (epoch < rule_.max_iter && !outcome_.converged && !solver_.stalled() && !control_.look()) {
       checked_ = false;
       solver_.run_epoch(epoch++, control_);
       if (control_.stopped()) break;
-      if (epoch < next_check && epoch < request_.max_iter && !solver_.checks_are_free()) continue;
+      if (epoch < next_check && epoch < rule_.max_iter && !solver_.checks_are_free()) continue;
       check(epoch);
       if (diverged()) {
         solver_.restart_with_half_step();
@@ -34,12 +35,12 @@ class Driver {
       }
     }
     if (!checked_) check(epoch);
-    result_.n_iter = epoch;
-    if (result_.converged) return;
-    if (control_.stopped())
-      result_.stopping = control_.reason();
-    else if (solver_.stalled())
-      result_.stopping = Stopping::no_progress;
+    outcome_.n_iter = epoch;
+    if (!outcome_.converged) {
+      if (solver_.stalled()) outcome_.stopping = Stopping::no_progress;
+      if (control_.stopped()) outcome_.stopping = control_.reason();
+    }
+    return std::move(outcome_);
   }
 
  private:
@@ -50,51 +51,52 @@ class Driver {
     entry.passes = solver_.passes();
     entry.objective = std::isnan(certificate.objective) ? infinity : certificate.objective;
     // Every dual value bounds the optimum: the best one so far counts.
-    result_.lower_bound = std::max(result_.lower_bound, certificate.lower_bound);
-    if (std::isfinite(result_.lower_bound) && std::isfinite(entry.objective)) {
-      entry.gap = std::max(entry.objective - result_.lower_bound, 0.0);
+    outcome_.lower_bound = std::max(outcome_.lower_bound, certificate.lower_bound);
+    if (std::isfinite(outcome_.lower_bound) && std::isfinite(entry.objective)) {
+      entry.gap = std::max(entry.objective - outcome_.lower_bound, 0.0);
     }
     entry.step_size = solver_.step_size();
     entry.nonzeros = certificate.nonzeros;
     entry.seconds = control_.seconds();
-    result_.history.push_back(entry);
+    outcome_.history.push_back(entry);
     checked_ = true;
-    result_.objective = entry.objective;
-    result_.dual_gap = entry.gap;
+    outcome_.objective = entry.objective;
+    outcome_.dual_gap = entry.gap;
     judge(certificate);
-    if (request_.monitor && request_.monitor(entry)) control_.stop(Stopping::callback);
+    if (rule_.monitor && rule_.monitor(entry)) control_.stop(Stopping::callback);
   }
 
   void judge(const Certificate& certificate) {
     if (std::isnan(certificate.gradient_norm)) {
-      target_ = request_.tol * limits_.null_objective + limits_.rounding;
-      result_.converged = result_.dual_gap <= target_;
-      if (result_.converged) result_.stopping = Stopping::duality_gap;
+      target_ = rule_.tol * limits_.null_objective + limits_.rounding;
+      outcome_.converged = outcome_.dual_gap <= target_;
+      if (outcome_.converged) outcome_.stopping = Stopping::duality_gap;
     } else {
-      result_.converged = certificate.gradient_norm <= request_.tol * limits_.null_gradient_norm;
-      if (result_.converged) result_.stopping = Stopping::gradient_norm;
+      outcome_.converged =
+          certificate.gradient_norm <= rule_.tol * limits_.null_gradient_norm + limits_.gradient_rounding;
+      if (outcome_.converged) outcome_.stopping = Stopping::gradient_norm;
     }
   }
 
   bool diverged() const {
     // Far above the null model nothing is worth keeping.
     constexpr double hopeless = 100;
-    const double objective = result_.objective;
+    const double objective = outcome_.objective;
     const double reference = std::max(limits_.null_objective, first_objective());
     return !std::isfinite(objective) || objective > hopeless * reference;
   }
   double first_objective() const {
-    const double first = result_.history.front().objective;
+    const double first = outcome_.history.front().objective;
     return std::isfinite(first) ? first : 0;
   }
 
   // A check costs up to 40 % of an epoch. While the gap falls geometrically, half of the epochs that it still needs can
   // be run without looking.
   std::size_t epochs_to_next_check() {
-    if (request_.check_interval > 0) return request_.check_interval;
+    if (rule_.check_interval > 0) return rule_.check_interval;
     constexpr double most = 16;
-    const double gap = result_.dual_gap;
-    const double epoch = result_.history.back().epoch;
+    const double gap = outcome_.dual_gap;
+    const double epoch = outcome_.history.back().epoch;
     double skip = 1;
     if (std::isfinite(gap) && gap_at_last_check_ > gap && target_ > 0) {
       const double rate = std::log(gap_at_last_check_ / gap) / (epoch - last_check_);
@@ -106,10 +108,11 @@ class Driver {
   }
 
   Solver& solver_;
-  const FitRequest& request_;
+  const StopRule& rule_;
   const DriverLimits& limits_;
+  bool is_warm_;
   Control& control_;
-  FitResult& result_;
+  Outcome outcome_;
   bool checked_ = false;  // the present iterate
   double target_ = 0;
   double gap_at_last_check_ = 0;
@@ -118,8 +121,8 @@ class Driver {
 
 }  // namespace
 
-void drive(Solver& solver, const FitRequest& request, const DriverLimits& limits, Control& control, FitResult& result) {
-  Driver(solver, request, limits, control, result).run();
+Outcome drive(Solver& solver, const StopRule& rule, const DriverLimits& limits, bool is_warm, Control& control) {
+  return Driver(solver, rule, limits, is_warm, control).run();
 }
 
 }  // namespace finitesum

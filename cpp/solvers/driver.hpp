@@ -1,7 +1,7 @@
 // The epoch loop: checks, history, stop rule, deadline, and the guard against divergence.
 #pragma once
 
-#include "api/fit.hpp"
+#include "solvers/report.hpp"
 #include "solvers/solver.hpp"
 
 namespace finitesum {
@@ -9,11 +9,13 @@ namespace finitesum {
 struct DriverLimits {
   double null_objective;
   double rounding;            // a gap below this is zero, as far as the objective can be evaluated
-  double null_gradient_norm;  // only where no finite gap exists
+  double null_gradient_norm;  // only where no finite gap exists, like the next
+  double gradient_rounding;   // a gradient norm below this is zero
 };
 
 // Runs the solver until the relative gap gap / F(null) is at most tol (without a finite gap: the gradient norm relative
-// to the null model's), or until it must stop. Fills everything of the result but the solution's coefficients.
-void drive(Solver& solver, const FitRequest& request, const DriverLimits& limits, Control& control, FitResult& result);
+// to the null model's), or until it must stop.
+// `is_warm`: the start is not the null model, and may already be good enough.
+Outcome drive(Solver& solver, const StopRule& rule, const DriverLimits& limits, bool is_warm, Control& control);
 
 }  // namespace finitesum

@@ -92,8 +92,13 @@ NullModel fit_null_model(const LossFunction& loss, const double* y, const double
   const InterceptProblem problem = is_sign ? InterceptProblem{loss, nullptr, labels.data(), masses.data(), 2}
                                            : InterceptProblem{loss, nullptr, y, s, n};
   const double intercept = fit_intercept ? problem.solve(0) : 0;
-  const double rounding = 4 * std::numeric_limits<double>::epsilon() * problem.objective(0) / total_weight;
-  return {intercept, problem.objective(intercept) / total_weight, rounding};
+  const Slope slope = slope_at(problem, intercept);
+  const double objective = problem.objective(intercept);
+  // A prediction near b is off by some eps |b|, which moves the loss by its slope and its curvature.
+  constexpr double eps = std::numeric_limits<double>::epsilon();
+  const double shift = eps * std::fabs(intercept);
+  const double rounding = shift * slope.magnitude + 8 * shift * shift * slope.second + 4 * eps * objective;
+  return {intercept, objective / total_weight, rounding / total_weight, eps * slope.magnitude / total_weight};
 }
 
 }  // namespace finitesum

@@ -23,8 +23,9 @@ struct InterceptProblem {
 // The null model: zero coefficients and the best intercept (zero without one).
 struct NullModel {
   double intercept;
-  double objective;  // sum_i s_i l(b, y_i) / S
-  double rounding;   // how exactly objectives of this problem can be evaluated
+  double objective;            // sum_i s_i l(b, y_i) / S
+  double rounding;             // how exactly objectives of this problem can be evaluated
+  double derivative_rounding;  // eps times the mean |l'|
 };
 NullModel fit_null_model(const LossFunction& loss, const double* y, const double* s, std::size_t n, double total_weight,
                          bool fit_intercept);

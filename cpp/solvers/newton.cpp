@@ -62,7 +62,12 @@ class Newton final : public Solver {
     constexpr double largest_damping = 1e2;
     build_hessian(control);
     while (!control.look()) {
-      if (model_.solve(w_, gradient_.data(), damping_ * curvature_bound(), move_) && line_search()) {
+      const bool solved = model_.solve(w_, gradient_.data(), damping_ * curvature_bound(), move_);
+      if (solved && std::all_of(move_.begin(), move_.end(), [](double v) { return v == 0; })) {
+        stalled_ = true;
+        return;
+      }
+      if (solved && line_search()) {
         damping_ = damping_ > smallest_damping ? damping_ / 100 : 0;
         return;
       }
@@ -137,8 +142,9 @@ class Newton final : public Solver {
       scratch_[j] = w_[j] + move_[j];
     }
     promised += penalty_value(problem_.penalty, scratch_.data(), p);
-    if (!(promised < 0)) return false;
+    // Moves too small to be seen in the objective still sharpen the certificate.
     const double rounding = 4 * std::numeric_limits<double>::epsilon() * anchor_.objective;
+    if (!(promised <= rounding)) return false;
     for (double t = 1; t > smallest_step; t /= 2) {
       for (std::size_t j = 0; j < p; ++j) scratch_[j] = w_[j] + t * move_[j];
       for (std::size_t i = 0; i < margins_.size(); ++i) trial_.margins[i] = margins_[i] + t * direction_[i];

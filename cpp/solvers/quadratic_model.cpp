@@ -20,8 +20,7 @@ void QuadraticModel::clear() { std::fill(hessian_.begin(), hessian_.end(), 0.0);
 bool QuadraticModel::solve(const double* w, const double* gradient, double shift, std::vector<double>& move) {
   if (!std::isfinite(trace())) return false;
   if (l1_ == 0) return solve_by_cholesky(w, gradient, shift, move);
-  solve_by_coordinate_descent(w, gradient, shift, move);
-  return true;
+  return solve_by_coordinate_descent(w, gradient, shift, move);
 }
 
 double QuadraticModel::trace() const {
@@ -61,7 +60,7 @@ bool QuadraticModel::solve_by_cholesky(const double* w, const double* gradient, 
   return true;
 }
 
-void QuadraticModel::solve_by_coordinate_descent(const double* w, const double* gradient, double shift,
+bool QuadraticModel::solve_by_coordinate_descent(const double* w, const double* gradient, double shift,
                                                  std::vector<double>& move) {
   // Enough sweeps that the model is not what limits the outer iteration, bounded so that a bad one cannot hang.
   constexpr int max_sweeps = 1000;
@@ -73,22 +72,25 @@ void QuadraticModel::solve_by_coordinate_descent(const double* w, const double* 
   for (int sweep = 0; sweep < max_sweeps; ++sweep) {
     double largest_change = 0;
     for (std::size_t j = 0; j < size_; ++j) {
-      const double curvature = entry(j, j) + shift;
-      if (!(curvature > 0)) continue;
-      const double at = (j < n_coefficients_ ? w[j] : 0.0) + move[j];
       const bool penalized = j < n_coefficients_;
-      const double to = penalized ? math::soft_threshold(curvature * at - slope[j], l1_) / (curvature + l2_)
-                                  : at - slope[j] / curvature;
+      const double curvature = entry(j, j) + shift;
+      const double total = curvature + (penalized ? l2_ : 0.0);
+      const double l1 = penalized ? l1_ : 0.0;
+      const double at = (penalized ? w[j] : 0.0) + move[j];
+      // Along a flat coordinate the model falls for ever if its slope beats the penalty, else it is least at zero.
+      if (!(total > 0) && std::fabs(slope[j]) > l1) return false;
+      const double to = total > 0 ? math::soft_threshold(curvature * at - slope[j], l1) / total : 0.0;
       const double change = to - at;
       if (change == 0) continue;
       move[j] += change;
       for (std::size_t i = 0; i < size_; ++i) slope[i] += entry(i, j) * change;
       slope[j] += shift * change;
-      largest_change = std::max(largest_change, change * change * curvature);
+      largest_change = std::max(largest_change, total > 0 ? change * change * total : l1 * std::fabs(change));
     }
     if (sweep == 0) first_change = largest_change;
     if (largest_change <= accuracy * accuracy * first_change) break;
   }
+  return true;
 }
 
 }  // namespace finitesum

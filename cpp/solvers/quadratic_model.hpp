@@ -24,7 +24,7 @@ class QuadraticModel {
 
  private:
   bool solve_by_cholesky(const double* w, const double* gradient, double shift, std::vector<double>& move);
-  void solve_by_coordinate_descent(const double* w, const double* gradient, double shift, std::vector<double>& move);
+  bool solve_by_coordinate_descent(const double* w, const double* gradient, double shift, std::vector<double>& move);
   double entry(std::size_t i, std::size_t j) const {
     return i >= j ? hessian_[i * size_ + j] : hessian_[j * size_ + i];
   }

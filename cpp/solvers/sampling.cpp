@@ -45,7 +45,7 @@ void RowSampler::use_smoothness(const std::vector<double>& smoothness) {
 
 void RowSampler::draw(std::uint64_t epoch, std::size_t first, std::size_t count, std::size_t* out) const {
   const Philox random(seed_, epoch);
-  if (epoch == 0) {
+  if (epoch == permuted_epoch_) {
     const Permutation permutation(random, n_);
     for (std::size_t k = 0; k < count; ++k) out[k] = permutation(first + k);
   } else if (!alias_.empty()) {

@@ -45,6 +45,9 @@ class RowSampler {
   // average gradient", 2017, section 5.5).
   void use_smoothness(const std::vector<double>& smoothness);
 
+  // The epoch (at first: epoch 0) that visits every row once.
+  void visit_all_in(std::uint64_t epoch) { permuted_epoch_ = epoch; }
+
   bool is_uniform() const { return importance_.empty(); }
   const char* name() const { return is_uniform() ? "uniform" : "lipschitz"; }
   // 1 / (n p_i), which makes an estimate from row i unbiased.
@@ -57,6 +60,7 @@ class RowSampler {
  private:
   std::uint64_t seed_;
   std::size_t n_;
+  std::uint64_t permuted_epoch_ = 0;
   std::vector<AliasTable> alias_;  // none: uniform
   std::vector<float> importance_;
 };

@@ -72,6 +72,7 @@ class StepRule {
   }
 
   const RowSampler& sampler() const { return sampler_; }
+  void visit_all_in(std::uint64_t epoch) { sampler_.visit_all_in(epoch); }
   double max() const { return curvature() * unit_.max; }
   double mean() const { return curvature() * unit_.mean; }
   // (1/max + 1/mean) / 2

@@ -35,6 +35,7 @@ class TableSolver final : public Solver {
   }
 
   void run_epoch(std::size_t number, Control& control) override {
+    if (rows_seen_ == 0) steps_.visit_all_in(number);
     steps_.relax(number);
     iterate_.set_step(step_size());
     iterate_.wake();
