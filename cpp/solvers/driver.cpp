@@ -78,16 +78,19 @@ class Driver {
     }
   }
 
-  bool diverged() const {
-    // Far above the null model nothing is worth keeping.
+  // Far above the start nothing is worth keeping, and what stays above it for long neither converges nor explodes: a
+  // step at the edge of stability.
+  bool diverged() {
     constexpr double hopeless = 100;
-    const double objective = outcome_.objective;
-    const double reference = std::max(limits_.null_objective, first_objective());
-    return !std::isfinite(objective) || objective > hopeless * reference;
-  }
-  double first_objective() const {
-    const double first = outcome_.history.front().objective;
-    return std::isfinite(first) ? first : 0;
+    constexpr double patience = 30;  // epochs
+    const double epoch = outcome_.history.back().epoch;
+    const double start = std::isfinite(outcome_.history.front().objective) && is_warm_
+                             ? std::max(limits_.null_objective, outcome_.history.front().objective)
+                             : limits_.null_objective;
+    if (outcome_.objective <= start + limits_.rounding) last_below_start_ = epoch;
+    const bool is_lost = !(outcome_.objective <= hopeless * start) || epoch - last_below_start_ >= patience;
+    if (is_lost) last_below_start_ = epoch;
+    return is_lost;
   }
 
   // A check costs up to 40 % of an epoch. While the gap falls geometrically, half of the epochs that it still needs can
@@ -115,6 +118,7 @@ class Driver {
   Outcome outcome_;
   bool checked_ = false;  // the present iterate
   double target_ = 0;
+  double last_below_start_ = 0;
   double gap_at_last_check_ = 0;
   double last_check_ = 0;
 };
