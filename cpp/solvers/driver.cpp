@@ -73,6 +73,7 @@ class Driver {
       if (outcome_.converged) outcome_.stopping = Stopping::duality_gap;
     } else {
       outcome_.converged =
+          std::isfinite(certificate.objective) &&
           certificate.gradient_norm <= rule_.tol * limits_.null_gradient_norm + limits_.gradient_rounding;
       if (outcome_.converged) outcome_.stopping = Stopping::gradient_norm;
     }
