@@ -47,16 +47,17 @@ const char* choose_solver(const Problem<View>& problem) {
 
 [[noreturn]] void refuse(const std::string& what, const std::string& value,
                          const std::vector<std::string_view>& choices) {
-  std::string message = "unknown " + what + " '" + value + "'; choose from: 'auto'";
-  for (const std::string_view choice : choices) message += ", '" + std::string(choice) + "'";
+  std::string message = "unknown " + what + " '" + value + "'; choose from:";
+  for (const std::string_view choice : choices) message += " '" + std::string(choice) + "'";
   throw std::invalid_argument(message);
 }
 
-Sampling parse_sampling(const std::string& name) {
-  if (name == "auto") return Sampling::automatic;
-  if (name == "uniform") return Sampling::uniform;
-  if (name == "lipschitz") return Sampling::lipschitz;
-  refuse("sampling", name, {"uniform", "lipschitz"});
+template <class Choice, std::size_t size>
+Choice parse(const std::string& what, const std::string& value, const std::array<const char*, size>& names) {
+  for (std::size_t k = 0; k < size; ++k) {
+    if (value == names[k]) return static_cast<Choice>(k);
+  }
+  refuse(what, value, {names.begin(), names.end()});
 }
 
 template <class View>
@@ -64,7 +65,9 @@ std::unique_ptr<Solver> make_solver(const Problem<View>& problem, const SolverSe
   for (const auto& choice : solver_choices<View>()) {
     if (name == choice.name) return choice.make(problem, setup);
   }
-  refuse("solver", name, solver_names());
+  std::vector<std::string_view> choices = solver_names();
+  choices.insert(choices.begin(), "auto");
+  refuse("solver", name, choices);
 }
 
 double sum_weights(const FitRequest& request, std::size_t n) {
@@ -137,12 +140,30 @@ FitResult fit_view(const View& X, const FitRequest& request) {
     std::fill(result.coef.begin(), result.coef.end(), 0.0);
   }
   const double intercept = request.fit_intercept ? request.intercept_init.value_or(null.intercept) : 0;
-  const SolverSetup setup{result.coef.data(), intercept, parse_sampling(request.sampling), request.step_size,
+  const SolverSetup setup{result.coef.data(),
+                          intercept,
+                          parse<Sampling>("sampling", request.sampling, sampling_names),
+                          parse<StepSize>("step_size", request.step_rule, step_size_names),
+                          request.step_size,
                           request.seed};
 
   result.solver = request.solver == "auto" ? choose_solver(problem) : request.solver;
   const std::unique_ptr<Solver> solver = make_solver(problem, setup, result.solver);
-  static_cast<Outcome&>(result) = drive(*solver, request.stop, limits, request.coef_init != nullptr, control);
+  Start start{request.coef_init != nullptr, 0};
+  if (request.state != nullptr) {
+    Archive archive(request.state, request.state_size);
+    archive.integer(start.epochs);
+    solver->transfer(archive);
+    start.is_warm = true;
+  }
+  static_cast<Outcome&>(result) = drive(*solver, request.stop, limits, start, control);
+  if (request.keep_state) {
+    Archive archive;
+    std::size_t epochs = start.epochs + result.n_iter;
+    archive.integer(epochs);
+    solver->transfer(archive);
+    result.state = archive.release();
+  }
   result.intercept = solver->finish();
   result.sampling = solver->sampling();
   return result;
@@ -185,6 +206,10 @@ std::vector<std::string_view> solver_names() {
   for (const auto& choice : solver_choices<DenseView<double>>()) names.emplace_back(choice.name);
   return names;
 }
+
+std::vector<std::string_view> sampling_choices() { return {sampling_names.begin(), sampling_names.end()}; }
+
+std::vector<std::string_view> step_size_choices() { return {step_size_names.begin(), step_size_names.end()}; }
 
 const char* name_of(Stopping stopping) {
   switch (stopping) {

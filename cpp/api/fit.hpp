@@ -28,12 +28,18 @@ struct FitRequest {
 
   std::string solver = "auto";
   std::string sampling = "auto";
-  double step_size = 0;  // 0: the solver's own rule
+  std::string step_rule = "auto";
+  double step_size = 0;  // if positive, the step itself
   StopRule stop;
   double time_limit = std::numeric_limits<double>::infinity();
   std::uint64_t seed = 0;
   const double* coef_init = nullptr;
   std::optional<double> intercept_init;
+
+  // Lossless resume: what a fit of the same problem with the same options left, to go on as if it had never stopped.
+  const double* state = nullptr;
+  std::size_t state_size = 0;
+  bool keep_state = false;  // whether to return such a state
 
   std::function<bool()> interrupted;  // asked at most every 20 ms; true stops the fit
 };
@@ -44,6 +50,7 @@ struct FitResult : Outcome {
   double null_objective = 0;
   std::string solver;
   std::string sampling;
+  std::vector<double> state;
 };
 
 // Throws std::invalid_argument, with a message for the user, before any work starts.
@@ -51,6 +58,9 @@ FitResult fit(const FitRequest& request);
 
 const char* name_of(Stopping stopping);
 std::vector<std::string_view> solver_names();
+// With "auto".
+std::vector<std::string_view> sampling_choices();
+std::vector<std::string_view> step_size_choices();
 
 // Checks every row pointer and column index of a CSR matrix; true if some row names a column twice.
 bool has_duplicates(const AnyMatrix& X);

@@ -121,6 +121,7 @@ py::dict to_dict(FitResult&& result) {
   out["sampling"] = result.sampling;
   out["stopping"] = name_of(result.stopping);
   out["history"] = to_dict(result.history);
+  out["state"] = hand_over(std::move(result.state));
   return out;
 }
 
@@ -140,9 +141,9 @@ void bind_fit(py::module_& m) {
       "fit",
       [](const py::object& X, const py::object& y, const py::object& sample_weight, const std::string& loss,
          double loss_parameter, double alpha, double l1_ratio, bool fit_intercept, const std::string& solver,
-         const std::string& sampling, double step_size, double tol, std::size_t max_iter, std::size_t check_interval,
-         double time_limit, std::uint64_t seed, const py::object& coef_init, std::optional<double> intercept_init,
-         const py::object& monitor) {
+         const std::string& sampling, const std::string& step_rule, double step_size, double tol, std::size_t max_iter,
+         std::size_t check_interval, double time_limit, std::uint64_t seed, const py::object& coef_init,
+         std::optional<double> intercept_init, const py::object& state, bool keep_state, const py::object& monitor) {
         FitRequest request;
         request.X = matrix_view(X);
         const auto n = static_cast<py::ssize_t>(n_rows_of(request.X));
@@ -156,6 +157,7 @@ void bind_fit(py::module_& m) {
         request.fit_intercept = fit_intercept;
         request.solver = solver;
         request.sampling = sampling;
+        request.step_rule = step_rule;
         request.step_size = step_size;
         request.stop.tol = tol;
         request.stop.max_iter = max_iter;
@@ -164,6 +166,12 @@ void bind_fit(py::module_& m) {
         request.seed = seed;
         if (!coef_init.is_none()) request.coef_init = data_of<double>(coef_init, p, "coef_init");
         request.intercept_init = intercept_init;
+        if (!state.is_none()) {
+          const auto size = py::reinterpret_borrow<py::array>(state).size();
+          request.state = data_of<double>(state, size, "state");
+          request.state_size = static_cast<std::size_t>(size);
+        }
+        request.keep_state = keep_state;
         if (!monitor.is_none()) {
           request.stop.monitor = [&monitor](const Check& check) {
             const py::gil_scoped_acquire gil;
@@ -180,9 +188,12 @@ void bind_fit(py::module_& m) {
       },
       py::arg("X"), py::arg("y"), py::arg("sample_weight"), py::kw_only(), py::arg("loss"), py::arg("loss_parameter"),
       py::arg("alpha"), py::arg("l1_ratio"), py::arg("fit_intercept"), py::arg("solver"), py::arg("sampling"),
-      py::arg("step_size"), py::arg("tol"), py::arg("max_iter"), py::arg("check_interval"), py::arg("time_limit"),
-      py::arg("seed"), py::arg("coef_init"), py::arg("intercept_init"), py::arg("monitor"));
+      py::arg("step_rule") = "auto", py::arg("step_size"), py::arg("tol"), py::arg("max_iter"),
+      py::arg("check_interval"), py::arg("time_limit"), py::arg("seed"), py::arg("coef_init"),
+      py::arg("intercept_init"), py::arg("state") = py::none(), py::arg("keep_state") = false, py::arg("monitor"));
   m.def("solver_names", &solver_names);
+  m.def("sampling_choices", &sampling_choices);
+  m.def("step_size_choices", &step_size_choices);
   m.def(
       "has_duplicates",
       [](const py::array& indices, const py::array& row_pointers, std::size_t n_columns) {

@@ -12,16 +12,16 @@ constexpr double infinity = std::numeric_limits<double>::infinity();
 
 class Driver {
  public:
-  Driver(Solver& solver, const StopRule& rule, const DriverLimits& limits, bool is_warm, Control& control)
-      : solver_(solver), rule_(rule), limits_(limits), is_warm_(is_warm), control_(control) {}
+  Driver(Solver& solver, const StopRule& rule, const DriverLimits& limits, const Start& start, Control& control)
+      : solver_(solver), rule_(rule), limits_(limits), start_(start), control_(control) {}
 
   Outcome run() {
     std::size_t epoch = 0;
     std::size_t next_check = 1;
-    if (is_warm_) check(epoch);
+    if (start_.is_warm) check(epoch);
     while (epoch < rule_.max_iter && !outcome_.converged && !solver_.stalled() && !control_.look()) {
       checked_ = false;
-      solver_.run_epoch(epoch++, control_);
+      solver_.run_epoch(start_.epochs + epoch++, control_);
       if (control_.stopped()) break;
       if (epoch < next_check && epoch < rule_.max_iter && !solver_.checks_are_free()) continue;
       check(epoch);
@@ -85,7 +85,7 @@ class Driver {
     constexpr double hopeless = 100;
     constexpr double patience = 30;  // epochs
     const double epoch = outcome_.history.back().epoch;
-    const double start = std::isfinite(outcome_.history.front().objective) && is_warm_
+    const double start = std::isfinite(outcome_.history.front().objective) && start_.is_warm
                              ? std::max(limits_.null_objective, outcome_.history.front().objective)
                              : limits_.null_objective;
     if (outcome_.objective <= start + limits_.rounding) last_below_start_ = epoch;
@@ -114,7 +114,7 @@ class Driver {
   Solver& solver_;
   const StopRule& rule_;
   const DriverLimits& limits_;
-  bool is_warm_;
+  const Start& start_;
   Control& control_;
   Outcome outcome_;
   bool checked_ = false;  // the present iterate
@@ -126,8 +126,8 @@ class Driver {
 
 }  // namespace
 
-Outcome drive(Solver& solver, const StopRule& rule, const DriverLimits& limits, bool is_warm, Control& control) {
-  return Driver(solver, rule, limits, is_warm, control).run();
+Outcome drive(Solver& solver, const StopRule& rule, const DriverLimits& limits, const Start& start, Control& control) {
+  return Driver(solver, rule, limits, start, control).run();
 }
 
 }  // namespace finitesum

@@ -15,7 +15,12 @@ struct DriverLimits {
 
 // Runs the solver until the relative gap gap / F(null) is at most tol (without a finite gap: the gradient norm relative
 // to the null model's), or until it must stop.
-// `is_warm`: the start is not the null model, and may already be good enough.
-Outcome drive(Solver& solver, const StopRule& rule, const DriverLimits& limits, bool is_warm, Control& control);
+// Where a run begins.
+struct Start {
+  bool is_warm;        // not at the null model: may already be good enough
+  std::size_t epochs;  // run before, by a fit that this one resumes
+};
+
+Outcome drive(Solver& solver, const StopRule& rule, const DriverLimits& limits, const Start& start, Control& control);
 
 }  // namespace finitesum

@@ -23,6 +23,7 @@ class DenseIterate {
  public:
   // The mass may follow every row that is seen for the first time.
   static constexpr double mass_growth = 0;
+  static constexpr double step_tolerance = 0;
 
   DenseIterate(const Problem<DenseView<T>>& problem, double* /*lent*/)
       : kernels_(dense<T>(problem.kernels)),
@@ -77,6 +78,7 @@ template <class T, class I>
 class ScaledIterate {
  public:
   static constexpr double mass_growth = 0;
+  static constexpr double step_tolerance = 0;
 
   ScaledIterate(const Problem<CsrView<T, I>>& problem, double* /*lent*/)
       : l2_(problem.l2()), pairs_(problem.n_columns()) {}
@@ -103,7 +105,6 @@ class ScaledIterate {
 
   double step_size() const { return step_; }
   void set_step(double step) {
-    settle();
     step_ = step;
     rho_ = 1 / (1 + step * l2_);
     set_mass(mass_);
@@ -165,6 +166,7 @@ class LaggedIterate {
   // A catch-up is closed-form only while `direction` stands still, so the mass follows the rows seen in jumps of a
   // sixteenth.
   static constexpr double mass_growth = 1.0 / 16;
+  static constexpr double step_tolerance = 1.0 / 16;
 
   LaggedIterate(const Problem<CsrView<T, I>>& problem, double* lent)
       : l1_(problem.l1()), l2_(problem.l2()), segments_(1), pairs_(problem.n_columns()), current_to_(lent) {}
@@ -181,6 +183,7 @@ class LaggedIterate {
 
   double step_size() const { return step_; }
   void set_step(double step) {
+    if (step == step_) return;
     settle();
     wake();
     step_ = step;

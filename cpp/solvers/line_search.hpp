@@ -3,6 +3,7 @@
 // doubles until it holds. For a linear model a trial costs O(1): it only shifts the row's prediction.
 #pragma once
 
+#include "solvers/archive.hpp"
 #include "solvers/loss_function.hpp"
 
 namespace finitesum {
@@ -30,6 +31,7 @@ class LineSearch {
   // The paper lets L decay by 2^(-1/n) per step; once per epoch by one half keeps the step size constant in between, as
   // exact lazy updates with L1 need.
   void relax() { smoothness_ /= 2; }
+  void transfer(Archive& archive) { archive(smoothness_); }
 
  private:
   double smoothness_;

@@ -90,6 +90,16 @@ class Newton final : public Solver {
   const char* sampling() const override { return "none"; }
   double step_size() const override { return step_; }
   void restart_with_half_step() override {}  // every step decreases the objective
+  void transfer(Archive& archive) override {
+    for (std::size_t j = 0; j < problem_.n_columns(); ++j) archive(w_[j]);
+    archive(gradient_);
+    archive(anchor_.margins);
+    archive(anchor_.intercept);
+    archive(anchor_.objective);
+    archive(margins_);
+    archive(damping_);
+    archive(passes_);
+  }
   double finish() override { return anchor_.intercept; }
 
  private:

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <cstddef>
 #include <vector>
 
@@ -47,31 +48,47 @@ struct PrefetchDistance {
   }
 };
 
-// Calls visit(i) for the n draws of an epoch and returns their number, smaller when control stopped the epoch. Coming
-// rows are fetched while the present one is worked on: first their values and indices and what prefetch_row(i) asks
-// for, then the entries of the iterate that they name.
+// Calls visit(draw) for the n draws of an epoch and returns their number, smaller when control stopped the epoch.
+// Coming rows are fetched while the present one is worked on: first their values and indices and what prefetch_row(i)
+// asks for, then the entries of the iterate that they name.
 template <class View, class Iterate, class PrefetchRow, class Visit>
-std::size_t for_each_draw(const View& X, const Iterate& iterate, const RowSampler& sampler, std::uint64_t epoch,
+std::size_t for_each_draw(const View& X, const Iterate& iterate, StepRule<View>& rule, std::uint64_t epoch,
                           Control& control, PrefetchRow&& prefetch_row, Visit&& visit) {
   constexpr std::size_t work_per_block = 65536;
   const std::size_t row_size = X.n_stored() / X.n_rows + 1;
-  const std::size_t block = std::clamp<std::size_t>(work_per_block / row_size, 1, RowSampler::max_draws);
+  const std::size_t block = std::clamp<std::size_t>(work_per_block / row_size, 1, rule.max_draws());
   const PrefetchDistance ahead(row_size, X.n_columns);
-  std::array<std::size_t, RowSampler::max_draws> rows;
+  std::array<Draw, RowSampler::max_draws> draws;
   for (std::size_t first = 0; first < X.n_rows; first += block) {
     const std::size_t count = std::min(block, X.n_rows - first);
-    sampler.draw(epoch, first, count, rows.data());
+    rule.draw(epoch, first, count, draws.data());
     for (std::size_t k = 0; k < count; ++k) {
       if (k + ahead.row < count) {
-        prefetch(X.row(rows[k + ahead.row]));
-        prefetch_row(rows[k + ahead.row]);
+        prefetch(X.row(draws[k + ahead.row].row));
+        prefetch_row(draws[k + ahead.row].row);
       }
-      if (ahead.entries > 0 && k + ahead.entries < count) iterate.prefetch(X.row(rows[k + ahead.entries]));
-      visit(rows[k]);
+      if (ahead.entries > 0 && k + ahead.entries < count) iterate.prefetch(X.row(draws[k + ahead.entries].row));
+      visit(draws[k]);
     }
     if (control.stop_after(count * row_size)) return first + count;
   }
   return X.n_rows;
+}
+
+// Steps that change all the time: where that costs the iterate a sweep over its coordinates, small changes can wait.
+template <class Iterate>
+void follow_step(Iterate& iterate, double step) {
+  if (std::fabs(step - iterate.step_size()) > Iterate::step_tolerance * iterate.step_size()) iterate.set_step(step);
+}
+
+// The state of an iterate between two epochs, when it is settled.
+template <class Iterate>
+void transfer_iterate(Archive& archive, Iterate& iterate, std::size_t n) {
+  iterate.settle();
+  for (std::size_t j = 0; j < n; ++j) {
+    archive(iterate.coefficient(j));
+    archive(iterate.gradient_sum(j));
+  }
 }
 
 // The certificate of a settled iterate; `dual(gradient)` returns D(u) and may use the p doubles it is lent.

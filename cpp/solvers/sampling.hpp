@@ -1,7 +1,8 @@
-// Which row comes next. The first epoch visits every row once, in random order: the gradient table is then full, and no
-// certificate has to wait for a last unseen row. Later epochs draw independently.
+// Which row comes next. Whatever the sampling, the first epoch visits every row once (in random order, unless the
+// order is cyclic): the gradient table is then full, and no certificate has to wait for a last unseen row.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <vector>
@@ -34,11 +35,20 @@ class AliasTable {
   std::vector<Entry> entries_;
 };
 
-enum class Sampling { automatic, uniform, lipschitz };
+enum class Sampling { automatic, uniform, cyclic, shuffle, lipschitz, adaptive };
+inline constexpr std::array<const char*, 6> sampling_names{"auto",    "uniform",   "cyclic",
+                                                           "shuffle", "lipschitz", "adaptive"};
 
+// A row and what makes an estimate from it unbiased: 1 / (n p), p its probability.
+struct Draw {
+  std::size_t row;
+  double importance;
+};
+
+// Draws that do not depend on the run: they can be made ahead, in any order and any cut.
 class RowSampler {
  public:
-  RowSampler(std::uint64_t seed, std::size_t n) : seed_(seed), n_(n) {}
+  RowSampler(std::uint64_t seed, std::size_t n, Sampling kind = Sampling::uniform) : seed_(seed), n_(n), kind_(kind) {}
 
   // Draws row i with probability p_i = 1/(2n) + L_i / (2 sum L) from the second epoch on: half uniform, half
   // proportional to the rows' smoothness (M. Schmidt, N. Le Roux, F. Bach, "Minimizing finite sums with the stochastic
@@ -48,18 +58,16 @@ class RowSampler {
   // The epoch (at first: epoch 0) that visits every row once.
   void visit_all_in(std::uint64_t epoch) { permuted_epoch_ = epoch; }
 
-  bool is_uniform() const { return importance_.empty(); }
-  const char* name() const { return is_uniform() ? "uniform" : "lipschitz"; }
-  // 1 / (n p_i), which makes an estimate from row i unbiased.
   double importance(std::size_t i) const { return importance_.empty() ? 1.0 : double{importance_[i]}; }
 
   static constexpr std::size_t max_draws = 1024;  // at once
   // Draws `first`, `first + 1`, ... of the epoch (counted from zero).
-  void draw(std::uint64_t epoch, std::size_t first, std::size_t count, std::size_t* out) const;
+  void draw(std::uint64_t epoch, std::size_t first, std::size_t count, Draw* out) const;
 
  private:
   std::uint64_t seed_;
   std::size_t n_;
+  Sampling kind_;
   std::uint64_t permuted_epoch_ = 0;
   std::vector<AliasTable> alias_;  // none: uniform
   std::vector<float> importance_;

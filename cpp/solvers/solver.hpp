@@ -1,9 +1,11 @@
 // What the driver asks of a solver, once per epoch: everything inside an epoch is the solver's own.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 
+#include "solvers/archive.hpp"
 #include "solvers/control.hpp"
 #include "solvers/dual_gap.hpp"
 #include "solvers/sampling.hpp"
@@ -33,9 +35,24 @@ class Solver {
   virtual const char* sampling() const = 0;
   // Forgets everything but the starting point, and goes on with half the step.
   virtual void restart_with_half_step() = 0;
+  // Saves or loads everything that the epochs to come depend on, after an epoch.
+  virtual void transfer(Archive& archive) = 0;
   // Writes the coefficients to the vector lent at construction and returns the intercept.
   virtual double finish() = 0;
 };
+
+// Step sizes by their formulas in L and mu, the strong convexity that the penalty gives.
+enum class StepSize {
+  automatic,
+  one_over_L,
+  one_over_16_L,
+  two_over_L_plus_n_mu,
+  one_over_3_L,
+  one_over_2_L_plus_n_mu,
+  line_search
+};
+inline constexpr std::array<const char*, 7> step_size_names{"auto", "1/L",           "1/16L",      "2/(L+n*mu)",
+                                                            "1/3L", "1/(2(L+n*mu))", "line-search"};
 
 // What a solver is built from besides the problem. `coef` holds the starting point; the solver may use it as p doubles
 // of scratch until finish() fills it with the result.
@@ -43,7 +60,8 @@ struct SolverSetup {
   double* coef;
   double intercept;
   Sampling sampling;
-  double step_size;  // 0: the solver's own rule
+  StepSize step_rule;
+  double step_size;  // if positive, the step itself
   std::uint64_t seed;
 };
 

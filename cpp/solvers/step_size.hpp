@@ -5,9 +5,13 @@
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
+#include <cstdint>
+#include <optional>
 #include <stdexcept>
+#include <utility>
 #include <vector>
 
+#include "solvers/adaptive_sampling.hpp"
 #include "solvers/line_search.hpp"
 #include "solvers/problem.hpp"
 #include "solvers/sampling.hpp"
@@ -60,52 +64,120 @@ template <class View>
 class StepRule {
  public:
   StepRule(const Problem<View>& problem, const SolverSetup& setup)
-      : unit_(unit_smoothness(problem)),
+      : problem_(problem),
+        unit_(unit_smoothness(problem)),
         curvature_(problem.loss.smoothness()),
-        given_step_(setup.step_size),
-        sampler_(setup.seed, problem.n_rows()),
+        rule_(setup.step_rule),
+        given_(setup.step_size),
+        sampling_(setup.sampling != Sampling::automatic ? setup.sampling
+                  : rows_differ(unit_)                  ? Sampling::lipschitz
+                                                        : Sampling::uniform),
+        sampler_(setup.seed, problem.n_rows(), sampling_),
         to_mean_(static_cast<double>(problem.n_rows()) / problem.total_weight),
-        search_(unit_.max) {
-    if (setup.sampling == Sampling::lipschitz || (setup.sampling == Sampling::automatic && rows_differ(unit_))) {
-      sampler_.use_smoothness(unit_smoothness_of_rows(problem));
+        search_(unit_.max * (std::isinf(curvature_) ? 1 : curvature_)) {
+    if (sampling_ == Sampling::lipschitz) sampler_.use_smoothness(unit_smoothness_of_rows(problem));
+    if (sampling_ == Sampling::adaptive) {
+      std::vector<double> start = unit_smoothness_of_rows(problem);
+      for (double& smoothness : start) smoothness *= std::isinf(curvature_) ? 1 : curvature_;
+      adaptive_.emplace(setup.seed, std::move(start), problem.l2());
     }
   }
 
-  const RowSampler& sampler() const { return sampler_; }
-  void visit_all_in(std::uint64_t epoch) { sampler_.visit_all_in(epoch); }
-  double max() const { return curvature() * unit_.max; }
-  double mean() const { return curvature() * unit_.mean; }
-  // (1/max + 1/mean) / 2
-  double mean_inverse() const { return 0.5 / max() + 0.5 / mean(); }
-  // max_i L_i / (n p_i): what importance weights make of the largest constant.
-  double importance_weighted() const { return sampler_.is_uniform() ? max() : 2 * max() * mean() / (max() + mean()); }
-  // 1 / (p_i S): turns s_i (g - g_i) x_i into an unbiased estimate.
-  double unbiased(std::size_t i) const { return sampler_.importance(i) * to_mean_; }
+  const char* sampling() const { return sampling_names[static_cast<std::size_t>(sampling_)]; }
+  void begin_epoch(std::uint64_t epoch) {
+    if (searches() && epoch > 0) search_.relax();
+    if (adaptive_) adaptive_->refresh();
+  }
+  void visit_all_in(std::uint64_t epoch) { permuted_epoch_ = epoch; }
 
-  // The step a user gave, else the rule's; less what divergence has taken off.
-  double scaled(double step) const { return shrink_ * (given_step_ > 0 ? given_step_ : step); }
+  std::size_t max_draws() const { return adaptive_ ? AdaptiveSampler::max_draws : RowSampler::max_draws; }
+  void draw(std::uint64_t epoch, std::size_t first, std::size_t count, Draw* out) {
+    sampler_.visit_all_in(permuted_epoch_);
+    if (adaptive_ && epoch != permuted_epoch_) {
+      adaptive_->draw(epoch, first, count, out);
+    } else {
+      sampler_.draw(epoch, first, count, out);
+      for (std::size_t k = 0; adaptive_ && k < count; ++k) out[k].importance = adaptive_->importance(out[k].row);
+    }
+  }
+  // 1 / (p_i S): turns s_i (g - g_i) x_i into an unbiased estimate.
+  double unbiased(const Draw& draw) const { return draw.importance * to_mean_; }
+
+  // Learns from row i with prediction z and derivative g; true if steps may have to change.
+  bool observe(std::size_t i, double z, double g) {
+    if (!searches() && !adaptive_) return false;
+    const double omega = to_mean_ * problem_.weight(i);
+    if (omega == 0) return false;
+    const double squared_norm = row_smoothness(problem_, i) / omega;
+    if (!adaptive_) return search_.raise(problem_.loss, z, problem_.y[i], g, squared_norm, omega);
+    LineSearch own(adaptive_->estimate(i) / 2);
+    own.raise(problem_.loss, z, problem_.y[i], g, squared_norm, omega);
+    adaptive_->set_estimate(i, own.smoothness());
+    return given_ == 0;
+  }
+
+  // 1/L for steps whose rows need no importance weights (SAG): with sampling by smoothness, and the share of the rows
+  // seen so far, (1 - share)/L_max + share (1/L_max + 1/L_mean)/2 as in Schmidt et al. (2017), section 5.5.
+  double inverse_plain(double share_seen) const {
+    if (!adaptive_ && share_seen < 1) share_seen = 0;  // one step per epoch
+    return is_uniform() ? 1 / max() : 1 / max() + 0.5 * share_seen * (1 / mean() - 1 / max());
+  }
+  // 1/L for unbiased steps, L = max_i L_i / (n p_i): what importance weights make of the largest constant.
+  double inverse_unbiased() const { return is_uniform() ? 1 / max() : 0.5 / max() + 0.5 / mean(); }
+
+  // The step asked for, less what divergence has taken off; `automatic` is the solver's own rule.
+  double step(double inverse, double automatic) const {
+    const double n_mu = static_cast<double>(problem_.n_rows()) * problem_.l2();
+    const auto choose = [&] {
+      if (given_ > 0) return given_;
+      switch (rule_) {
+        case StepSize::one_over_L:
+          return inverse;
+        case StepSize::one_over_16_L:
+          return inverse / 16;
+        case StepSize::two_over_L_plus_n_mu:
+          return 2 / (1 / inverse + n_mu);
+        case StepSize::one_over_3_L:
+          return inverse / 3;
+        case StepSize::one_over_2_L_plus_n_mu:
+          return 1 / (2 * (1 / inverse + n_mu));
+        case StepSize::automatic:
+        case StepSize::line_search:
+          break;
+      }
+      return automatic;
+    };
+    return shrink_ * choose();
+  }
   void halve() { shrink_ /= 2; }
 
-  // Losses without a global smoothness constant have theirs searched.
-  bool searches() const { return std::isinf(curvature_) && given_step_ == 0; }
-  bool search(const Problem<View>& problem, std::size_t i, double z, double g) {
-    const double n = static_cast<double>(problem.n_rows());
-    const double omega = n * problem.weight(i) / problem.total_weight;
-    if (omega == 0) return false;
-    return search_.raise(problem.loss, z, problem.y[i], g, row_smoothness(problem, i) / omega, omega);
-  }
-  void relax(std::size_t epoch) {
-    if (searches() && epoch > 0) search_.relax();
+  void transfer(Archive& archive) {
+    archive(shrink_);
+    archive.integer(permuted_epoch_);
+    search_.transfer(archive);
+    if (adaptive_) adaptive_->transfer(archive);
   }
 
  private:
-  double curvature() const { return std::isinf(curvature_) ? search_.smoothness() / unit_.max : curvature_; }
+  // Losses without a global smoothness constant always have theirs searched.
+  bool searches() const {
+    return !adaptive_ && given_ == 0 && (std::isinf(curvature_) || rule_ == StepSize::line_search);
+  }
+  bool is_uniform() const { return sampling_ != Sampling::lipschitz && sampling_ != Sampling::adaptive; }
+  double curvature() const { return searches() ? search_.smoothness() / unit_.max : curvature_; }
+  double max() const { return adaptive_ ? adaptive_->max() : curvature() * unit_.max; }
+  double mean() const { return adaptive_ ? adaptive_->mean() : curvature() * unit_.mean; }
 
+  const Problem<View>& problem_;
   Smoothness unit_;
   double curvature_;
-  double given_step_;
+  StepSize rule_;
+  double given_;
   double shrink_ = 1;
+  Sampling sampling_;
   RowSampler sampler_;
+  std::uint64_t permuted_epoch_ = 0;
+  std::optional<AdaptiveSampler> adaptive_;
   double to_mean_;
   LineSearch search_;
 };

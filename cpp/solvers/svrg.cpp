@@ -32,17 +32,18 @@ class Svrg final : public Solver {
 
   void run_epoch(std::size_t number, Control& control) override {
     if (!anchored_) take_anchor();
-    steps_.relax(number);
-    iterate_.set_step(step_size());
+    steps_.begin_epoch(number);
+    iterate_.settle();
     iterate_.wake();
+    iterate_.set_step(step_size());
     anchored_ = false;
     const auto prefetch_row = [&](std::size_t i) {
       __builtin_prefetch(&anchor_.derivatives()[i]);
       __builtin_prefetch(&problem_.y[i]);
     };
     for (std::size_t half = 0; half < 2 && !control.stopped(); ++half) {
-      draws_ += for_each_draw(problem_.X, iterate_, steps_.sampler(), 2 * number + half, control, prefetch_row,
-                              [&](std::size_t i) { visit(i); });
+      draws_ += for_each_draw(problem_.X, iterate_, steps_, 2 * number + half, control, prefetch_row,
+                              [&](const Draw& draw) { visit(draw); });
     }
   }
 
@@ -53,13 +54,31 @@ class Svrg final : public Solver {
   double passes() const override {
     return static_cast<double>(draws_) / static_cast<double>(problem_.n_rows()) + static_cast<double>(anchors_);
   }
-  const char* sampling() const override { return steps_.sampler().name(); }
+  const char* sampling() const override { return steps_.sampling(); }
   // Half of 1/L: the analysis asks for less than 1/(4L), practice allows up to 1/L.
-  double step_size() const override { return steps_.scaled(0.5 / steps_.importance_weighted()); }
+  double step_size() const override {
+    const double inverse = steps_.inverse_unbiased();
+    return steps_.step(inverse, inverse / 2);
+  }
 
   void restart_with_half_step() override {
     steps_.halve();
     begin();
+  }
+
+  void transfer(Archive& archive) override {
+    if (!archive.is_loading()) check();
+    transfer_iterate(archive, iterate_, problem_.n_columns());
+    archive(anchor_.margins);
+    archive(intercept_);
+    archive(certificate_.objective);
+    archive(certificate_.lower_bound);
+    archive(certificate_.gradient_norm);
+    archive(certificate_.nonzeros);
+    archive.integer(draws_);
+    archive.integer(anchors_);
+    steps_.transfer(archive);
+    anchored_ = true;
   }
 
   double finish() override {
@@ -93,13 +112,14 @@ class Svrg final : public Solver {
     return certificate_;
   }
 
-  void visit(std::size_t i) {
+  void visit(const Draw& draw) {
+    const std::size_t i = draw.row;
     const auto row = problem_.X.row(i);
     const double z = iterate_.predict(row) + intercept_;
     const double g = problem_.loss.derivative(z, problem_.y[i]);
-    if (steps_.searches() && steps_.search(problem_, i, z, g)) iterate_.set_step(step_size());
+    if (steps_.observe(i, z, g)) follow_step(iterate_, step_size());
     const double fresh =
-        iterate_.step_size() * problem_.weight(i) * (g - anchor_.derivatives()[i]) * steps_.unbiased(i);
+        iterate_.step_size() * problem_.weight(i) * (g - anchor_.derivatives()[i]) * steps_.unbiased(draw);
     // The anchor's intercept is optimal: its derivatives sum to zero.
     if (problem_.fit_intercept) intercept_ -= fresh;
     iterate_.step(row, fresh, 0);

@@ -36,15 +36,16 @@ class TableSolver final : public Solver {
 
   void run_epoch(std::size_t number, Control& control) override {
     if (rows_seen_ == 0) steps_.visit_all_in(number);
-    steps_.relax(number);
-    iterate_.set_step(step_size());
+    steps_.begin_epoch(number);
+    iterate_.settle();
     iterate_.wake();
+    iterate_.set_step(step_size());
     const auto prefetch_row = [&](std::size_t i) {
       __builtin_prefetch(&table_[i]);
       __builtin_prefetch(&problem_.y[i]);
     };
-    draws_ += for_each_draw(problem_.X, iterate_, steps_.sampler(), number, control, prefetch_row,
-                            [&](std::size_t i) { visit(i); });
+    draws_ += for_each_draw(problem_.X, iterate_, steps_, number, control, prefetch_row,
+                            [&](const Draw& draw) { visit(draw); });
   }
 
   Certificate check() override {
@@ -59,21 +60,35 @@ class TableSolver final : public Solver {
   bool checks_are_free() const override { return false; }
   double passes() const override { return static_cast<double>(draws_) / static_cast<double>(problem_.n_rows()); }
 
-  const char* sampling() const override { return steps_.sampler().name(); }
+  const char* sampling() const override { return steps_.sampling(); }
 
-  // SAG: 1/L, or for sampling by smoothness the mean of 1/L_max and 1/L_mean (Schmidt et al. 2017, section 5.5) once
-  // all rows are in. SAGA: the larger of the two steps with a proof, 1/(3L) and 1/(2 (L + n l2)).
+  // SAG: 1/L. SAGA: the larger of the two steps with a proof, 1/(3L) and 1/(2 (L + n l2)).
   double step_size() const override {
-    if (rule == TableRule::sag)
-      return steps_.scaled(steps_.sampler().is_uniform() || !all_seen() ? 1 / steps_.max() : steps_.mean_inverse());
-    const double L = steps_.importance_weighted();
     const double n = static_cast<double>(problem_.n_rows());
-    return steps_.scaled(std::max(1 / (3 * L), 1 / (2 * (L + n * problem_.l2()))));
+    if (rule == TableRule::sag) {
+      const double inverse = steps_.inverse_plain(static_cast<double>(rows_seen_) / n);
+      return steps_.step(inverse, inverse);
+    }
+    const double inverse = steps_.inverse_unbiased();
+    return steps_.step(inverse, std::max(inverse / 3, 1 / (2 * (1 / inverse + n * problem_.l2()))));
   }
 
   void restart_with_half_step() override {
     steps_.halve();
     begin();
+  }
+
+  void transfer(Archive& archive) override {
+    transfer_iterate(archive, iterate_, problem_.n_columns());
+    archive(table_);
+    archive(intercept_);
+    archive(intercept_sum_);
+    archive(mass_seen_);
+    archive.integer(rows_seen_);
+    archive.integer(draws_);
+    steps_.transfer(archive);
+    mass_ = mass_seen_;
+    if (archive.is_loading() && mass_ > 0) iterate_.set_mass(mass_);
   }
 
   double finish() override {
@@ -126,7 +141,8 @@ class TableSolver final : public Solver {
     }
   }
 
-  void visit(std::size_t i) {
+  void visit(const Draw& draw) {
+    const std::size_t i = draw.row;
     const auto row = problem_.X.row(i);
     const double s = problem_.weight(i);
     const double z = iterate_.predict(row) + intercept_;
@@ -137,10 +153,10 @@ class TableSolver final : public Solver {
       see(s);
     }
     if (mass_ == 0) return;  // so far only rows of weight zero
-    if (steps_.searches() && steps_.search(problem_, i, z, g)) iterate_.set_step(step_size());
+    if (steps_.observe(i, z, g)) follow_step(iterate_, step_size());
     const double change = s * (g - stored);
     stored = g;
-    const double fresh = iterate_.step_size() * change * (rule == TableRule::sag ? 1 / mass_ : steps_.unbiased(i));
+    const double fresh = iterate_.step_size() * change * (rule == TableRule::sag ? 1 / mass_ : steps_.unbiased(draw));
     if (problem_.fit_intercept) {
       intercept_ -= iterate_.step_size() * intercept_sum_ / mass_ + fresh;
       intercept_sum_ += change;
