@@ -2,6 +2,7 @@
 
 from importlib.metadata import version
 
+from finitesum.certificate import Certificate, certify
 from finitesum.linear import (
     ElasticNet,
     Lasso,
@@ -15,6 +16,7 @@ from finitesum.linear import (
 __version__ = version("finitesum")
 
 __all__ = [
+    "Certificate",
     "ElasticNet",
     "Lasso",
     "LinearSVC",
@@ -23,4 +25,5 @@ __all__ = [
     "Ridge",
     "RobustRegressor",
     "__version__",
+    "certify",
 ]

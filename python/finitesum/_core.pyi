@@ -34,6 +34,20 @@ def fit(
     intercept_init: float | None,
     monitor: Callable[[dict[str, float]], bool] | None,
 ) -> FitResult: ...
+def certify(
+    X: _DenseMatrix | _SparseMatrix,
+    y: _Float,
+    sample_weight: _Float | None,
+    *,
+    coef: _Float,
+    intercept: float,
+    loss: str,
+    loss_parameter: float,
+    alpha: float,
+    l1_ratio: float,
+    fit_intercept: bool,
+    max_iter: int,
+) -> dict[str, float]: ...
 def loss_names() -> list[str]: ...
 def penalty_names() -> list[str]: ...
 def solver_names() -> list[str]: ...
