@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-import finitesum
+from finitesum import linear
 
-ESTIMATORS = [getattr(finitesum, name)() for name in finitesum.__all__ if name[0].isupper()]
+ESTIMATORS = [getattr(linear, name)() for name in linear.__all__]
 
 # scikit-learn's checks warn on purpose (a column vector as y) and so do their few-sample fits.
 pytestmark = pytest.mark.filterwarnings(

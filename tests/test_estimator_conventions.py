@@ -122,7 +122,8 @@ def test_feature_names(Estimator: Any) -> None:
 
 
 def test_public_names() -> None:
-    assert set(finitesum.__all__) == {E.__name__ for E in ALL} | {"__version__"}
+    assert set(finitesum.linear.__all__) == {E.__name__ for E in ALL}
+    assert set(finitesum.linear.__all__) < set(finitesum.__all__)
     assert _core.version() == finitesum.__version__
 
 

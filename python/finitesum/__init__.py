@@ -2,7 +2,8 @@
 
 from importlib.metadata import version
 
-from finitesum.certificate import Certificate, certify
+from finitesum import theory
+from finitesum.diagnosis import Diagnosis, diagnose
 from finitesum.linear import (
     ElasticNet,
     Lasso,
@@ -12,11 +13,12 @@ from finitesum.linear import (
     Ridge,
     RobustRegressor,
 )
+from finitesum.smoothness import SmoothnessReport, smoothness_report
 
 __version__ = version("finitesum")
 
 __all__ = [
-    "Certificate",
+    "Diagnosis",
     "ElasticNet",
     "Lasso",
     "LinearSVC",
@@ -24,6 +26,9 @@ __all__ = [
     "PoissonRegressor",
     "Ridge",
     "RobustRegressor",
+    "SmoothnessReport",
     "__version__",
-    "certify",
+    "diagnose",
+    "smoothness_report",
+    "theory",
 ]

@@ -18,6 +18,7 @@ from sklearn.utils.extmath import safe_sparse_dot
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from finitesum import _core
+from finitesum._findings import data_findings, summarize
 from finitesum._fit_result import FitResult
 from finitesum._validation import FLOAT_DTYPES, core_matrix, draw_seed
 from finitesum.linear._solve import (
@@ -90,10 +91,29 @@ class LinearEstimator(BaseEstimator):  # type: ignore[misc]  # untyped base
         )
         results = solve_outputs(core_matrix(X), targets, weight, problems, control, start)
         self._set_report(results)
-        message = convergence_message(type(self).__name__, results, control)
+        message = convergence_message(
+            type(self).__name__,
+            results,
+            control,
+            lambda: self._data_advice(X, weight),
+        )
         if message is not None:
             warnings.warn(message, ConvergenceWarning, stacklevel=3)
         return np.stack([r["coef"] for r in results]), np.array([r["intercept"] for r in results])
+
+    def _data_advice(self, X: Any, weight: NDArray[np.float64] | None) -> str | None:
+        """One pass over X for the one change that helps; None if the data look sound."""
+        found = data_findings(
+            summarize(X, weight),
+            weight,
+            fit_intercept=bool(self.fit_intercept),
+            sampling=self.sampling,
+            sparse=sp.issparse(X),
+        )
+        if not found:
+            return None
+        message = found[0].message
+        return f"{message[0].upper()}{message[1:]}. {found[0].change}"
 
     def _set_report(self, results: list[FitResult]) -> None:
         self.n_iter_ = self._epochs([r["n_iter"] for r in results])

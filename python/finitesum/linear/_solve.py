@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from finitesum import _core
+from finitesum import _core, theory
 from finitesum._fit_result import FitResult
 from finitesum._validation import CoreMatrix
 from finitesum.linear._progress import Show, open_progress
@@ -17,6 +17,9 @@ from finitesum.linear._progress import Show, open_progress
 Callback = Callable[[dict[str, float]], bool | None]
 Monitor = Callable[[dict[str, float]], bool]
 Start = tuple[NDArray[np.float64], NDArray[np.float64]]
+
+# More than so many times the epochs run: max_iter is not what to change.
+_REACHABLE = 20
 
 
 @dataclass(frozen=True)
@@ -163,9 +166,15 @@ def relative_gap(result: FitResult) -> float:
 
 
 def convergence_message(
-    estimator_name: str, results: list[FitResult], control: Control
+    estimator_name: str,
+    results: list[FitResult],
+    control: Control,
+    data_advice: Callable[[], str | None],
 ) -> str | None:
-    """Say what stopped the fit short of tol, how far it came and what to change."""
+    """Say what stopped the fit short of tol, how far it came and what to change.
+
+    `data_advice` looks for the change in the data; it is called only where it is used.
+    """
     short = [r for r in results if not r["converged"] and r["stopping"] != "callback"]
     if not short:
         return None
@@ -193,18 +202,34 @@ def convergence_message(
             "the fit was interrupted",
             "The coefficients are usable as they are; warm_start=True continues from them.",
         ),
-    }.get(
-        worst["stopping"],
-        (
-            "the fit did not converge",
-            "Raise max_iter or tol, try another solver, or scale the features "
-            "(sklearn.preprocessing.StandardScaler, MaxAbsScaler for sparse data).",
-        ),
-    )
+    }.get(worst["stopping"], ("the fit did not converge", ""))
+    if not advice:
+        advice = (
+            (data_advice() if solver != "newton" else None)  # which bad scaling does not slow down
+            or _more_epochs(worst, control.tol)
+            or "Raise max_iter or tol, or try another solver."
+        )
     return (
         f"{estimator_name}: {cause}{which}: solver {solver!r} reached {reached} "
         f"in {epochs} epochs, tol={control.tol:g}. {advice}"
     )
+
+
+def _more_epochs(result: FitResult, tol: float) -> str | None:
+    """Advise the max_iter that reaches tol at the rate of this fit, if that is within reach."""
+    gap, history = relative_gap(result), result["history"]
+    tail = {key: values[len(values) // 2 :] for key, values in history.items()}
+    try:
+        per_pass = theory.rate(tail)
+    except ValueError:  # no finite gap, or a single check
+        return None
+    if not (per_pass < 0.0 < tol < gap):
+        return None
+    passes_per_epoch = history["passes"][-1] / result["n_iter"]
+    needed = result["n_iter"] + math.log(gap / tol) / (-per_pass * passes_per_epoch)
+    if needed > _REACHABLE * result["n_iter"]:
+        return None
+    return f"At the rate of this fit, max_iter={math.ceil(1.2 * needed)} would reach tol."
 
 
 def merged_history(results: list[FitResult]) -> dict[str, Any]:
