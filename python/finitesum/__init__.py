@@ -3,6 +3,7 @@
 from importlib.metadata import version
 
 from finitesum import theory
+from finitesum.certificate import Certificate, certify
 from finitesum.diagnosis import Diagnosis, diagnose
 from finitesum.linear import (
     ElasticNet,
@@ -18,6 +19,7 @@ from finitesum.smoothness import SmoothnessReport, smoothness_report
 __version__ = version("finitesum")
 
 __all__ = [
+    "Certificate",
     "Diagnosis",
     "ElasticNet",
     "Lasso",
@@ -28,6 +30,7 @@ __all__ = [
     "RobustRegressor",
     "SmoothnessReport",
     "__version__",
+    "certify",
     "diagnose",
     "smoothness_report",
     "theory",
