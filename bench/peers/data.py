@@ -68,8 +68,13 @@ def _standardized(name: str, X: Any, y: NDArray[Any], dtype: type[np.floating[An
     return Dataset(name, dense, y.astype(np.float64))
 
 
+def _covtype(name: str, X: Any, y: NDArray[Any], dtype: type[np.floating[Any]]) -> Dataset:
+    return _standardized(name, X, np.where(y == 2, 1, -1), dtype)
+
+
 _PREPARE: dict[str, Callable[..., Dataset]] = {
     "a9a": _as_it_is,
+    "covtype": _covtype,
     "news20": _news20,
     "protein": _standardized,
 }
