@@ -43,6 +43,7 @@ FITTED = [  # converged as far as they go, hence certified only if their objecti
     (LinearSVC(fit_intercept=False, dual=False, **TIGHT), three_classes),
     (sk.Ridge(alpha=3.0), margins),
     (sk.Ridge(alpha=3.0, fit_intercept=False), lambda: np.column_stack([Y, -2 * Y, Y**2])),
+    (sk.LinearRegression(), lambda: np.column_stack([Y, Y**2])),
     (sk.Lasso(alpha=0.1, **TIGHT), margins),
     (sk.ElasticNet(alpha=0.1, l1_ratio=0.3, **TIGHT), margins),
     (sk.ElasticNet(alpha=0.1, l1_ratio=0.3, **TIGHT), lambda: np.column_stack([Y, Y**2])),
@@ -70,7 +71,9 @@ def test_converged_estimators_are_certified(estimator, target, weight):
     estimator.fit(X, y, sample_weight=weight)
     found = certify(estimator, X, y, sample_weight=weight)
     assert found.relative_gap <= 1e-7
-    assert_allclose(certify(estimator, X, y, sample_weight=weight, max_iter=0).gap, 0, atol=1e-4)
+    if not isinstance(estimator, sk.LinearRegression):
+        one_pass = certify(estimator, X, y, sample_weight=weight, max_iter=0)
+        assert one_pass.relative_gap <= 1e-4
     # the same wherever the coefficients lie, and as wide as it has to be elsewhere
     sparse = certify(estimator, sp.csr_array(X), y, sample_weight=weight)
     assert_allclose(sparse.objective, found.objective, rtol=1e-10)
@@ -80,7 +83,7 @@ def test_converged_estimators_are_certified(estimator, target, weight):
     assert (
         moved.objective - found.objective
         <= moved.gap
-        <= 2.1 * (moved.objective - found.lower_bound)
+        <= 1.11 * (moved.objective - found.lower_bound)
     )
 
 

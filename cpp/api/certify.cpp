@@ -121,9 +121,9 @@ double rounding_at(const Problem<View>& problem, const double* z, double b, doub
 }
 
 // Runs this library's solver from the better of the point and the null model, until its objectives prove that the gap
-// is at most twice the true excess, or the gap is at rounding.
+// is at most a tenth above the true excess, or the gap is at rounding.
 double bound_by_fitting(FitRequest request, const PointCertificate& point, double rounding) {
-  constexpr double tight = 2;
+  constexpr double tight = 1.1;
   constexpr double tol = 1e-12;
   double bound = point.lower_bound;
   double smallest = point.objective;
