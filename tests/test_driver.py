@@ -262,7 +262,10 @@ def test_the_callers_arrays_are_not_written(solver):
 
 REFUSED = {
     "unknown solver": ({"solver": "sgd"}, "unknown solver 'sgd'"),
-    "unknown sampling": ({"sampling": "importance", "solver": "sag"}, "unknown sampling 'importance'"),
+    "unknown sampling": (
+        {"sampling": "importance", "solver": "sag"},
+        "unknown sampling 'importance'",
+    ),
     "negative tol": ({"tol": -1.0}, "tol"),
     "tol not a number": ({"tol": np.nan}, "tol"),
     "no epoch": ({"max_iter": 0}, "max_iter"),

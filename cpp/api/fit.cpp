@@ -166,6 +166,7 @@ FitResult fit_view(const View& X, const FitRequest& request) {
   }
   result.intercept = solver->finish();
   result.sampling = solver->sampling();
+  result.draw_shares = solver->draw_shares();
   return result;
 }
 

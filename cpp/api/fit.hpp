@@ -50,6 +50,7 @@ struct FitResult : Outcome {
   double null_objective = 0;
   std::string solver;
   std::string sampling;
+  std::vector<double> draw_shares;  // per decile of the rows' smoothness; empty where nothing is drawn
   std::vector<double> state;
 };
 

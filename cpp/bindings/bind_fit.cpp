@@ -8,72 +8,13 @@
 
 #include "api/fit.hpp"
 #include "bindings/bind.hpp"
+#include "bindings/matrix_arguments.hpp"
+#include "core/fingerprint.hpp"
 
 namespace py = pybind11;
 
 namespace finitesum {
 namespace {
-
-template <class T>
-using Array = py::array_t<T, py::array::c_style>;
-
-// No conversion, hence no copy: an array of another type or layout is an error of the caller.
-template <class T>
-const T* data_of(const py::handle& object, py::ssize_t size, const char* name) {
-  if (!Array<T>::check_(object)) throw py::type_error(std::string(name) + " has the wrong dtype or is not contiguous");
-  const auto array = py::reinterpret_borrow<Array<T>>(object);
-  if (array.ndim() != 1 || array.size() != size) throw py::value_error(std::string(name) + " has the wrong shape");
-  return array.data();
-}
-
-template <class T, class I>
-AnyMatrix csr_view(const py::tuple& X, std::size_t n_columns) {
-  const auto values = py::reinterpret_borrow<py::array>(X[0]);
-  const auto row_pointers = py::reinterpret_borrow<py::array>(X[2]);
-  if (row_pointers.ndim() != 1 || row_pointers.size() < 1) throw py::value_error("indptr has the wrong shape");
-  RowPointers pointers{nullptr, nullptr};
-  if (Array<std::int32_t>::check_(row_pointers)) {
-    pointers.narrow = static_cast<const std::int32_t*>(row_pointers.data());
-  } else {
-    pointers.wide = data_of<std::int64_t>(row_pointers, row_pointers.size(), "indptr");
-  }
-  return CsrView<T, I>{data_of<T>(X[0], values.size(), "data"),
-                       data_of<I>(X[1], values.size(), "indices"),
-                       pointers,
-                       static_cast<std::size_t>(row_pointers.size() - 1),
-                       n_columns,
-                       static_cast<std::size_t>(values.size())};
-}
-
-template <class T>
-AnyMatrix dense_view(const py::handle& object) {
-  const auto X = py::reinterpret_borrow<Array<T>>(object);
-  if (X.ndim() != 2) throw py::value_error("X must have two dimensions");
-  return DenseView<T>{X.data(), static_cast<std::size_t>(X.shape(0)), static_cast<std::size_t>(X.shape(1))};
-}
-
-AnyMatrix matrix_view(const py::object& object) {
-  if (!py::isinstance<py::tuple>(object)) {
-    if (Array<float>::check_(object)) return dense_view<float>(object);
-    if (Array<double>::check_(object)) return dense_view<double>(object);
-    throw py::type_error("X must be a C-contiguous array of float32 or float64");
-  }
-  const auto X = py::reinterpret_borrow<py::tuple>(object);
-  if (X.size() != 4) throw py::type_error("sparse X must be (data, indices, indptr, n_columns)");
-  const auto n_columns = X[3].cast<std::size_t>();
-  const bool single = Array<float>::check_(X[0]);
-  if (Array<std::int32_t>::check_(X[1])) {
-    return single ? csr_view<float, std::int32_t>(X, n_columns) : csr_view<double, std::int32_t>(X, n_columns);
-  }
-  return single ? csr_view<float, std::int64_t>(X, n_columns) : csr_view<double, std::int64_t>(X, n_columns);
-}
-
-std::size_t n_rows_of(const AnyMatrix& X) {
-  return std::visit([](const auto& view) { return view.n_rows; }, X);
-}
-std::size_t n_columns_of(const AnyMatrix& X) {
-  return std::visit([](const auto& view) { return view.n_columns; }, X);
-}
 
 template <class T>
 py::array_t<T> hand_over(std::vector<T>&& values) {
@@ -120,6 +61,8 @@ py::dict to_dict(FitResult&& result) {
   out["solver"] = result.solver;
   out["sampling"] = result.sampling;
   out["stopping"] = name_of(result.stopping);
+  result.draw_shares.resize(10);
+  out["draw_shares"] = hand_over(std::move(result.draw_shares));
   out["history"] = to_dict(result.history);
   out["state"] = hand_over(std::move(result.state));
   return out;
@@ -191,6 +134,14 @@ void bind_fit(py::module_& m) {
       py::arg("step_rule") = "auto", py::arg("step_size"), py::arg("tol"), py::arg("max_iter"),
       py::arg("check_interval"), py::arg("time_limit"), py::arg("seed"), py::arg("coef_init"),
       py::arg("intercept_init"), py::arg("state") = py::none(), py::arg("keep_state") = false, py::arg("monitor"));
+  m.def(
+      "fingerprint",
+      [](const py::array& array) {
+        if ((array.flags() & py::array::c_style) == 0) throw py::type_error("fingerprint takes contiguous arrays");
+        const py::gil_scoped_release released;
+        return fingerprint(array.data(), static_cast<std::size_t>(array.nbytes()));
+      },
+      py::arg("array"));
   m.def("solver_names", &solver_names);
   m.def("sampling_choices", &sampling_choices);
   m.def("step_size_choices", &step_size_choices);

@@ -1,8 +1,11 @@
 #include "solvers/adaptive_sampling.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <utility>
+
+#include "core/math.hpp"
 
 namespace finitesum {
 namespace {
@@ -23,6 +26,9 @@ AdaptiveSampler::AdaptiveSampler(std::uint64_t seed, std::vector<double> start, 
       places_(estimates_.size()) {
   lowest_exponent_ = (max_ > 0 ? std::ilogb(max_) : 0) - halvings;
   smallest_ = std::ldexp(1.0, lowest_exponent_);
+  for (std::size_t b = 0; b < n_buckets; ++b) {
+    bounds_[b] = std::ldexp(1.0, lowest_exponent_ + static_cast<int>(b) + 1);
+  }
   for (std::size_t i = 0; i < estimates_.size(); ++i) {
     estimates_[i] = std::max(estimates_[i], smallest_);
     insert(i, bucket_of(estimates_[i]));
@@ -31,12 +37,11 @@ AdaptiveSampler::AdaptiveSampler(std::uint64_t seed, std::vector<double> start, 
 }
 
 std::size_t AdaptiveSampler::bucket_of(double smoothness) const {
-  return static_cast<std::size_t>(std::clamp(std::ilogb(smoothness) - lowest_exponent_, 0, int{n_buckets} - 1));
+  const auto exponent = static_cast<int>(math::bits(smoothness) >> 52) - 1023;  // estimates are positive and normal
+  return static_cast<std::size_t>(std::clamp(exponent - lowest_exponent_, 0, int{n_buckets} - 1));
 }
 
-double AdaptiveSampler::bound_of(std::size_t bucket) const {
-  return std::ldexp(1.0, lowest_exponent_ + static_cast<int>(bucket) + 1);
-}
+double AdaptiveSampler::bound_of(std::size_t bucket) const { return bounds_[bucket]; }
 
 double AdaptiveSampler::bucket_weight(std::size_t bucket) const {
   return bound_of(bucket) * static_cast<double>(buckets_[bucket].size());
@@ -69,19 +74,16 @@ void AdaptiveSampler::refresh() {
   while (top_ > 0 && buckets_[top_].empty()) --top_;
 }
 
-std::size_t AdaptiveSampler::draw_by_smoothness(const Philox& random, std::uint64_t counter) const {
-  double total = 0;
-  for (std::size_t b = 0; b <= top_; ++b) total += bucket_weight(b);
-  // A try keeps its row with probability at least one half. The counters of the tries never meet another draw's.
-  for (std::uint64_t attempt = 1;; ++attempt) {
-    const auto words = random.words(counter + (attempt << 48));
-    double rest = unit(static_cast<std::uint32_t>(words[0])) * total;
-    std::size_t chosen = top_;  // the heaviest buckets are on top
-    while (chosen > 0 && (rest -= bucket_weight(chosen)) >= 0) --chosen;
-    if (buckets_[chosen].empty()) continue;  // only by rounding
-    const std::uint32_t i = buckets_[chosen][below(words[1], buckets_[chosen].size())];
-    if (unit(static_cast<std::uint32_t>(words[0] >> 32)) * bound_of(chosen) < estimates_[i]) return i;
-  }
+// A bucket by its weight, then a place in it. The counters of the tries never meet another draw's.
+AdaptiveSampler::Candidate AdaptiveSampler::try_by_smoothness(const Philox& random, std::uint64_t counter,
+                                                              std::uint64_t attempt, double total) const {
+  const auto words = random.words(counter + ((attempt + 1) << 48));
+  double rest = unit(static_cast<std::uint32_t>(words[0])) * total;
+  std::size_t bucket = top_;  // the heaviest buckets are on top
+  while (bucket > 0 && ((rest -= bucket_weight(bucket)) >= 0 || buckets_[bucket].empty())) --bucket;
+  if (buckets_[bucket].empty()) bucket = top_;  // only by rounding
+  const std::uint32_t* place = buckets_[bucket].data() + below(words[1], buckets_[bucket].size());
+  return {place, unit(static_cast<std::uint32_t>(words[0] >> 32)) * bound_of(bucket)};
 }
 
 // L_i + L_mean + 2 l2 = (L_i + l2) + (L_mean + l2): half of the draws, less what falls to the l2 in it.
@@ -97,11 +99,29 @@ double AdaptiveSampler::importance(std::size_t i) const {
 void AdaptiveSampler::draw(std::uint64_t epoch, std::size_t first, std::size_t count, Draw* out) const {
   const Philox random(seed_, epoch);
   const double share = share_by_smoothness();
+  double total = 0;
+  for (std::size_t b = 0; b <= top_; ++b) total += bucket_weight(b);
+  // In three sweeps, so that the memory's latencies overlap.
+  std::array<Candidate, max_draws> candidates;
   for (std::size_t k = 0; k < count; ++k) {
     const auto words = random.words(first + k);
     const bool is_uniform = unit(static_cast<std::uint32_t>(words[1])) >= share;
-    const std::size_t i = is_uniform ? below(words[0], estimates_.size()) : draw_by_smoothness(random, first + k);
-    out[k] = {i, importance(i)};
+    out[k].row = below(words[0], estimates_.size());
+    candidates[k] = is_uniform ? Candidate{nullptr, 0} : try_by_smoothness(random, first + k, 0, total);
+    if (!is_uniform) __builtin_prefetch(candidates[k].place);
+  }
+  for (std::size_t k = 0; k < count; ++k) {
+    if (candidates[k].place != nullptr) out[k].row = *candidates[k].place;
+    __builtin_prefetch(&estimates_[out[k].row]);
+    __builtin_prefetch(&places_[out[k].row]);
+  }
+  for (std::size_t k = 0; k < count; ++k) {
+    // A try keeps its row with probability at least one half.
+    for (std::uint64_t attempt = 1; candidates[k].level >= estimates_[out[k].row]; ++attempt) {
+      candidates[k] = try_by_smoothness(random, first + k, attempt, total);
+      out[k].row = *candidates[k].place;
+    }
+    out[k].importance = 1 / ((1 - share) + share * estimates_[out[k].row] / mean());
   }
 }
 

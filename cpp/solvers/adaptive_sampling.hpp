@@ -49,13 +49,17 @@ class AdaptiveSampler {
     std::uint32_t bucket;
     std::uint32_t index;
   };
+  struct Candidate {
+    const std::uint32_t* place;  // of the row's number
+    double level;                // kept if the row's estimate is above
+  };
   static constexpr std::size_t n_buckets = 128;
 
   std::size_t bucket_of(double smoothness) const;
   double bound_of(std::size_t bucket) const;  // of the estimates in it
   double share_by_smoothness() const;         // of the draws
   double bucket_weight(std::size_t bucket) const;
-  std::size_t draw_by_smoothness(const Philox& random, std::uint64_t counter) const;
+  Candidate try_by_smoothness(const Philox& random, std::uint64_t counter, std::uint64_t attempt, double total) const;
   void insert(std::size_t i, std::size_t bucket);
 
   std::uint64_t seed_;
@@ -65,6 +69,7 @@ class AdaptiveSampler {
   double smallest_ = 0;
   double max_ = 0;
   double sum_ = 0;
+  std::array<double, n_buckets> bounds_{};
   std::size_t top_ = 0;  // no bucket above it holds rows
   std::vector<double> estimates_;
   std::vector<Place> places_;

@@ -62,7 +62,7 @@ class Newton final : public Solver {
     constexpr double largest_damping = 1e2;
     build_hessian(control);
     while (!control.look()) {
-      const bool solved = model_.solve(w_, gradient_.data(), damping_ * curvature_bound(), move_);
+      const bool solved = model_.solve(w_, gradient_.data(), damping_ * curvature_bound(), control, move_);
       if (solved && std::all_of(move_.begin(), move_.end(), [](double v) { return v == 0; })) {
         stalled_ = true;
         return;

@@ -17,10 +17,11 @@ QuadraticModel::QuadraticModel(std::size_t n_coefficients, bool has_intercept, d
 
 void QuadraticModel::clear() { std::fill(hessian_.begin(), hessian_.end(), 0.0); }
 
-bool QuadraticModel::solve(const double* w, const double* gradient, double shift, std::vector<double>& move) {
+bool QuadraticModel::solve(const double* w, const double* gradient, double shift, Control& control,
+                           std::vector<double>& move) {
   if (!std::isfinite(trace())) return false;
-  if (l1_ == 0) return solve_by_cholesky(w, gradient, shift, move);
-  return solve_by_coordinate_descent(w, gradient, shift, move);
+  if (l1_ == 0) return solve_by_cholesky(w, gradient, shift, control, move);
+  return solve_by_coordinate_descent(w, gradient, shift, control, move);
 }
 
 double QuadraticModel::trace() const {
@@ -29,12 +30,13 @@ double QuadraticModel::trace() const {
   return sum;
 }
 
-bool QuadraticModel::solve_by_cholesky(const double* w, const double* gradient, double shift,
+bool QuadraticModel::solve_by_cholesky(const double* w, const double* gradient, double shift, Control& control,
                                        std::vector<double>& move) {
   constexpr double smallest_pivot = 1e-14;  // relative to the diagonal entry it came from: what rounding leaves
   const auto& kernel = dense<double>(kernels());
   factor_ = hessian_;
   for (std::size_t i = 0; i < size_; ++i) {
+    if (control.stop_after(i * i / 2)) return false;
     double* row_i = factor_.data() + i * size_;
     row_i[i] += shift + (i < n_coefficients_ ? l2_ : 0.0);
     const double diagonal = row_i[i];
@@ -61,7 +63,7 @@ bool QuadraticModel::solve_by_cholesky(const double* w, const double* gradient, 
 }
 
 bool QuadraticModel::solve_by_coordinate_descent(const double* w, const double* gradient, double shift,
-                                                 std::vector<double>& move) {
+                                                 Control& control, std::vector<double>& move) {
   // Enough sweeps that the model is not what limits the outer iteration, bounded so that a bad one cannot hang.
   constexpr int max_sweeps = 1000;
   constexpr double accuracy = 1e-10;
@@ -71,6 +73,7 @@ bool QuadraticModel::solve_by_coordinate_descent(const double* w, const double* 
   double first_change = 0;
   for (int sweep = 0; sweep < max_sweeps; ++sweep) {
     double largest_change = 0;
+    if (control.stop_after(size_ * size_)) return false;
     for (std::size_t j = 0; j < size_; ++j) {
       const bool penalized = j < n_coefficients_;
       const double curvature = entry(j, j) + shift;

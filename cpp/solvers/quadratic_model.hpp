@@ -6,6 +6,8 @@
 #include <cstddef>
 #include <vector>
 
+#include "solvers/control.hpp"
+
 namespace finitesum {
 
 class QuadraticModel {
@@ -16,15 +18,18 @@ class QuadraticModel {
   double* row(std::size_t j) { return hessian_.data() + j * size_; }
   void clear();
 
-  // Writes the move to `move` (size() numbers), for H + shift I. False if that matrix is numerically singular.
-  bool solve(const double* w, const double* gradient, double shift, std::vector<double>& move);
+  // Writes the move to `move` (size() numbers), for H + shift I. False if that matrix is numerically singular, or
+  // control stops the work.
+  bool solve(const double* w, const double* gradient, double shift, Control& control, std::vector<double>& move);
 
   double trace() const;
   std::size_t size() const { return size_; }
 
  private:
-  bool solve_by_cholesky(const double* w, const double* gradient, double shift, std::vector<double>& move);
-  bool solve_by_coordinate_descent(const double* w, const double* gradient, double shift, std::vector<double>& move);
+  bool solve_by_cholesky(const double* w, const double* gradient, double shift, Control& control,
+                         std::vector<double>& move);
+  bool solve_by_coordinate_descent(const double* w, const double* gradient, double shift, Control& control,
+                                   std::vector<double>& move);
   double entry(std::size_t i, std::size_t j) const {
     return i >= j ? hessian_[i * size_ + j] : hessian_[j * size_ + i];
   }

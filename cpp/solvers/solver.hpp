@@ -4,6 +4,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <vector>
 
 #include "solvers/archive.hpp"
 #include "solvers/control.hpp"
@@ -33,6 +34,8 @@ class Solver {
   virtual double step_size() const = 0;
   // The sampling in use: "uniform" or "lipschitz"; "none" for solvers that take all rows at once.
   virtual const char* sampling() const = 0;
+  // Share of the draws that falls to each tenth of the rows, ordered by their smoothness; empty where nothing is drawn.
+  virtual std::vector<double> draw_shares() const { return {}; }
   // Forgets everything but the starting point, and goes on with half the step.
   virtual void restart_with_half_step() = 0;
   // Saves or loads everything that the epochs to come depend on, after an epoch.

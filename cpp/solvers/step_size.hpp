@@ -56,22 +56,24 @@ std::vector<double> unit_smoothness_of_rows(const Problem<View>& problem) {
 }
 
 // Sampling by smoothness pays once the largest constant stands out: its steps are about 1/(2 mean) long instead of
-// 1/max.
-inline bool rows_differ(const Smoothness& smoothness) { return smoothness.max > 3 * smoothness.mean; }
+// 1/max. Estimates of the smoothness where the iterate is do better still where most rows are learned early, as in
+// unbalanced classes; SVRG, whose steps have to hold over a whole epoch, stays with the constants.
+inline Sampling choose_sampling(const Smoothness& smoothness, bool may_adapt) {
+  if (smoothness.max <= 3 * smoothness.mean) return Sampling::uniform;
+  return may_adapt ? Sampling::adaptive : Sampling::lipschitz;
+}
 
 // How rows are drawn and how long the steps are: the two are chosen together.
 template <class View>
 class StepRule {
  public:
-  StepRule(const Problem<View>& problem, const SolverSetup& setup)
+  StepRule(const Problem<View>& problem, const SolverSetup& setup, bool may_adapt)
       : problem_(problem),
         unit_(unit_smoothness(problem)),
         curvature_(problem.loss.smoothness()),
         rule_(setup.step_rule),
         given_(setup.step_size),
-        sampling_(setup.sampling != Sampling::automatic ? setup.sampling
-                  : rows_differ(unit_)                  ? Sampling::lipschitz
-                                                        : Sampling::uniform),
+        sampling_(setup.sampling == Sampling::automatic ? choose_sampling(unit_, may_adapt) : setup.sampling),
         sampler_(setup.seed, problem.n_rows(), sampling_),
         to_mean_(static_cast<double>(problem.n_rows()) / problem.total_weight),
         search_(unit_.max * (std::isinf(curvature_) ? 1 : curvature_)) {
@@ -84,6 +86,9 @@ class StepRule {
   }
 
   const char* sampling() const { return sampling_names[static_cast<std::size_t>(sampling_)]; }
+  // Whether inverse_plain moves with the share of the rows seen.
+  bool depends_on_share() const { return !is_uniform() && given_ == 0; }
+  bool draws_independently() const { return sampling_ != Sampling::cyclic && sampling_ != Sampling::shuffle; }
   void begin_epoch(std::uint64_t epoch) {
     if (searches() && epoch > 0) search_.relax();
     if (adaptive_) adaptive_->refresh();
@@ -119,11 +124,28 @@ class StepRule {
   // 1/L for steps whose rows need no importance weights (SAG): with sampling by smoothness, and the share of the rows
   // seen so far, (1 - share)/L_max + share (1/L_max + 1/L_mean)/2 as in Schmidt et al. (2017), section 5.5.
   double inverse_plain(double share_seen) const {
-    if (!adaptive_ && share_seen < 1) share_seen = 0;  // one step per epoch
     return is_uniform() ? 1 / max() : 1 / max() + 0.5 * share_seen * (1 / mean() - 1 / max());
   }
   // 1/L for unbiased steps, L = max_i L_i / (n p_i): what importance weights make of the largest constant.
   double inverse_unbiased() const { return is_uniform() ? 1 / max() : 0.5 / max() + 0.5 / mean(); }
+
+  double mean() const { return adaptive_ ? adaptive_->mean() : curvature() * unit_.mean; }
+
+  // Shares of the draws per decile of the rows' smoothness (Schmidt et al. 2017 call it learning to ignore rows).
+  std::vector<double> draw_shares() const {
+    if (is_uniform()) return std::vector<double>(10, 0.1);
+    const std::size_t n = problem_.n_rows();
+    std::vector<std::pair<double, double>> rows(n);  // smoothness, probability
+    for (std::size_t i = 0; i < n; ++i) {
+      const double importance = adaptive_ ? adaptive_->importance(i) : sampler_.importance(i);
+      rows[i] = {adaptive_ ? adaptive_->estimate(i) : row_smoothness(problem_, i),
+                 1 / (importance * static_cast<double>(n))};
+    }
+    std::sort(rows.begin(), rows.end());
+    std::vector<double> shares(10);
+    for (std::size_t i = 0; i < n; ++i) shares[10 * i / n] += rows[i].second;
+    return shares;
+  }
 
   // The step asked for, less what divergence has taken off; `automatic` is the solver's own rule.
   double step(double inverse, double automatic) const {
@@ -166,7 +188,6 @@ class StepRule {
   bool is_uniform() const { return sampling_ != Sampling::lipschitz && sampling_ != Sampling::adaptive; }
   double curvature() const { return searches() ? search_.smoothness() / unit_.max : curvature_; }
   double max() const { return adaptive_ ? adaptive_->max() : curvature() * unit_.max; }
-  double mean() const { return adaptive_ ? adaptive_->mean() : curvature() * unit_.mean; }
 
   const Problem<View>& problem_;
   Smoothness unit_;

@@ -6,6 +6,7 @@
 // instead of two.
 #include <cmath>
 #include <cstddef>
+#include <limits>
 #include <vector>
 
 #include "solvers/anchor.hpp"
@@ -24,7 +25,7 @@ class Svrg final : public Solver {
         coef_(setup.coef),
         start_(copy_unless_zero(setup.coef, problem.n_columns())),
         start_intercept_(setup.intercept),
-        steps_(problem, setup),
+        steps_(problem, setup, false),
         iterate_(problem, setup.coef),
         anchor_(problem.n_rows()) {
     begin();
@@ -55,6 +56,7 @@ class Svrg final : public Solver {
     return static_cast<double>(draws_) / static_cast<double>(problem_.n_rows()) + static_cast<double>(anchors_);
   }
   const char* sampling() const override { return steps_.sampling(); }
+  std::vector<double> draw_shares() const override { return steps_.draw_shares(); }
   // Half of 1/L: the analysis asks for less than 1/(4L), practice allows up to 1/L.
   double step_size() const override {
     const double inverse = steps_.inverse_unbiased();
@@ -77,7 +79,12 @@ class Svrg final : public Solver {
     archive(certificate_.nonzeros);
     archive.integer(draws_);
     archive.integer(anchors_);
+    archive(first_objective_);
     steps_.transfer(archive);
+    last_objective_ = certificate_.objective;
+    last_intercept_ = intercept_;
+    last_anchor_.resize(problem_.n_columns());
+    copy_coefficients(iterate_, problem_.n_columns(), last_anchor_.data());
     anchored_ = true;
   }
 
@@ -88,28 +95,47 @@ class Svrg final : public Solver {
   }
 
  private:
+  // How far the objective may rise from anchor to anchor, unless it is as good as zero anyway.
+  bool is_much_worse(double objective) const {
+    return !(objective <= 2 * last_objective_) && !(objective <= 1e-9 * first_objective_);
+  }
+
   void begin() {
+    last_objective_ = std::numeric_limits<double>::infinity();
     load_iterate(iterate_, problem_.n_columns(), start_);
     iterate_.set_mass(problem_.total_weight);
     intercept_ = start_intercept_;
     anchored_ = false;
   }
 
-  Certificate take_anchor() {
+  Certificate take_anchor(bool may_go_back = true) {
     const std::size_t p = problem_.n_columns();
     iterate_.settle();
     copy_coefficients(iterate_, p, coef_);
     anchor_.intercept = intercept_;
     evaluate_margins(problem_, coef_, anchor_);
     evaluate_objective(problem_, coef_, anchor_);
+    ++anchors_;
+    if (may_go_back && is_much_worse(anchor_.objective)) return go_back();
+    if (anchors_ == 1) first_objective_ = anchor_.objective;
+    last_objective_ = anchor_.objective;
+    last_intercept_ = anchor_.intercept;
+    last_anchor_.assign(coef_, coef_ + p);
     const double nonzeros = count_nonzeros(coef_, p);
     evaluate_gradient(problem_, anchor_, coef_);
     for (std::size_t j = 0; j < p; ++j) iterate_.gradient_sum(j) = problem_.total_weight * coef_[j];
     intercept_ = anchor_.intercept;
     certificate_ = certify(problem_, anchor_, nonzeros, coef_);
     anchored_ = true;
-    ++anchors_;
     return certificate_;
+  }
+
+  // Steps too long for the rows met since the last anchor: from there again, with half of them.
+  Certificate go_back() {
+    steps_.halve();
+    load_iterate(iterate_, problem_.n_columns(), last_anchor_);
+    intercept_ = last_intercept_;
+    return take_anchor(false);
   }
 
   void visit(const Draw& draw) {
@@ -134,6 +160,10 @@ class Svrg final : public Solver {
   Anchor anchor_;
   bool anchored_ = false;  // the anchor is the present iterate, and certificate_ is its certificate
   Certificate certificate_;
+  double first_objective_ = 0;
+  double last_objective_ = 0;
+  double last_intercept_ = 0;
+  std::vector<double> last_anchor_;
   double intercept_ = 0;
   std::size_t draws_ = 0;
   std::size_t anchors_ = 0;

@@ -28,7 +28,7 @@ class TableSolver final : public Solver {
         coef_(setup.coef),
         start_(copy_unless_zero(setup.coef, problem.n_columns())),
         start_intercept_(setup.intercept),
-        steps_(problem, setup),
+        steps_(problem, setup, true),
         iterate_(problem, setup.coef),
         table_(problem.n_rows()) {
     begin();
@@ -61,13 +61,16 @@ class TableSolver final : public Solver {
   double passes() const override { return static_cast<double>(draws_) / static_cast<double>(problem_.n_rows()); }
 
   const char* sampling() const override { return steps_.sampling(); }
+  std::vector<double> draw_shares() const override { return steps_.draw_shares(); }
 
-  // SAG: 1/L. SAGA: the larger of the two steps with a proof, 1/(3L) and 1/(2 (L + n l2)).
+  // SAG: 1/L; in a fixed or reshuffled order, where every derivative in the sum is up to n steps old, 1/(n L_mean),
+  // which is what gradient descent over a whole epoch could afford. SAGA: the larger of the two steps with a proof,
+  // 1/(3L) and 1/(2 (L + n l2)).
   double step_size() const override {
     const double n = static_cast<double>(problem_.n_rows());
     if (rule == TableRule::sag) {
       const double inverse = steps_.inverse_plain(static_cast<double>(rows_seen_) / n);
-      return steps_.step(inverse, inverse);
+      return steps_.step(inverse, steps_.draws_independently() ? inverse : 1 / (n * steps_.mean()));
     }
     const double inverse = steps_.inverse_unbiased();
     return steps_.step(inverse, std::max(inverse / 3, 1 / (2 * (1 / inverse + n * problem_.l2()))));
@@ -153,7 +156,7 @@ class TableSolver final : public Solver {
       see(s);
     }
     if (mass_ == 0) return;  // so far only rows of weight zero
-    if (steps_.observe(i, z, g)) follow_step(iterate_, step_size());
+    if (steps_.observe(i, z, g) || (!all_seen() && steps_.depends_on_share())) follow_step(iterate_, step_size());
     const double change = s * (g - stored);
     stored = g;
     const double fresh = iterate_.step_size() * change * (rule == TableRule::sag ? 1 / mass_ : steps_.unbiased(draw));

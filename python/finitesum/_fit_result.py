@@ -20,4 +20,6 @@ class FitResult(TypedDict):
     solver: str
     sampling: str
     stopping: str
+    draw_shares: NDArray[np.float64]
     history: dict[str, NDArray[np.float64]]
+    state: NDArray[np.float64]  # empty unless asked for

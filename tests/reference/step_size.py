@@ -14,7 +14,7 @@ class StepRule:
         self.searches = given == 0 and np.isinf(problem.smoothness())
         self.curvature = 1.0 if np.isinf(problem.smoothness()) else problem.smoothness()
 
-    def step(self, all_seen):
+    def step(self, share_seen):
         if self.given > 0:
             return self.given
         largest, mean = self.curvature * self.rows.max(), self.curvature * self.rows.mean()
@@ -23,7 +23,8 @@ class StepRule:
             return 1 / (2 * weighted)
         if self.solver == "saga":
             return max(1 / (3 * weighted), 1 / (2 * (weighted + self.problem.n * self.problem.l2)))
-        return (1 / largest + 1 / mean) / 2 if self.lipschitz and all_seen else 1 / largest
+        mixed = (1 / largest + 1 / mean) / 2 if self.lipschitz else 1 / largest
+        return (1 - share_seen) / largest + share_seen * mixed
 
     def relax(self, epoch):
         if self.searches and epoch > 0:

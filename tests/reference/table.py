@@ -8,8 +8,8 @@ from finitesum import _core
 
 def table_epochs(problem, rule, w, b, *, seed, mass_growth=0.0):
     """Yields (w, b, table) after each epoch. The mass that divides d is the weight of the rows seen
-    so far; with `mass_growth` it follows only in jumps by that share. From w = 0 the table starts
-    empty, else full."""
+    so far; with `mass_growth` it, and the step, follow only in jumps by that share. From w = 0 the
+    table starts empty, else full."""
     n, seen, mass, seen_mass, table = problem.n, set(), 0.0, 0.0, np.zeros(problem.n)
     if np.any(w):
         seen, mass, table = set(range(n)), problem.S, problem.derivatives(problem.X @ w + b)
@@ -18,7 +18,7 @@ def table_epochs(problem, rule, w, b, *, seed, mass_growth=0.0):
     epoch = 0
     while True:
         rule.relax(epoch)
-        step = rule.step(len(seen) == n)
+        step = rule.step(len(seen) / n)
         for i in _core.draws(seed, epoch, 0, n, n, rule.rows if rule.lipschitz else None):
             x, s = problem.X[i], problem.s[i]
             z = x @ w + b
@@ -30,8 +30,9 @@ def table_epochs(problem, rule, w, b, *, seed, mass_growth=0.0):
                     mass = seen_mass
             if mass == 0:
                 continue
-            if rule.search(i, z, g):
-                step = rule.step(len(seen) == n)
+            if rule.search(i, z, g) or len(seen) < n:
+                now = rule.step(len(seen) / n)
+                step = now if abs(now - step) > mass_growth * step else step
             change, table[i] = s * (g - table[i]), g
             unbiased = 1 / mass if rule.solver == "sag" else importance[i] * n / problem.S
             w = problem.prox(w - step * (d / mass + change * unbiased * x), step)

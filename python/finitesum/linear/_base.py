@@ -21,6 +21,7 @@ from finitesum import _core
 from finitesum._findings import data_findings, summarize
 from finitesum._fit_result import FitResult
 from finitesum._validation import FLOAT_DTYPES, core_matrix, draw_seed
+from finitesum.linear._resume import Resume
 from finitesum.linear._solve import (
     Callback,
     Control,
@@ -57,8 +58,11 @@ class LinearEstimator(BaseEstimator):  # type: ignore[misc]  # untyped base
         "max_iter": [Interval(Integral, 1, None, closed="left")],
         "fit_intercept": ["boolean"],
         "solver": [StrOptions({"auto", *_core.solver_names()})],
-        "sampling": [StrOptions({"auto", "uniform", "lipschitz"})],
-        "step_size": [StrOptions({"auto"}), Interval(Real, 0.0, None, closed="neither")],
+        "sampling": [StrOptions(set(_core.sampling_choices()))],
+        "step_size": [
+            StrOptions(set(_core.step_size_choices())),
+            Interval(Real, 0.0, None, closed="neither"),
+        ],
         "check_interval": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
         "random_state": ["random_state"],
         "warm_start": ["boolean"],
@@ -80,6 +84,7 @@ class LinearEstimator(BaseEstimator):  # type: ignore[misc]  # untyped base
             fit_intercept=bool(self.fit_intercept),
             solver=self.solver,
             sampling=self.sampling,
+            step_rule=self.step_size if isinstance(self.step_size, str) else "auto",
             step_size=0.0 if isinstance(self.step_size, str) else float(self.step_size),
             tol=float(self.tol),
             max_iter=int(self.max_iter),
@@ -88,8 +93,19 @@ class LinearEstimator(BaseEstimator):  # type: ignore[misc]  # untyped base
             seed=draw_seed(self.random_state),
             callback=self.callback,
             verbose=int(self.verbose),
+            keep_state=bool(self.warm_start),
         )
-        results = solve_outputs(core_matrix(X), targets, weight, problems, control, start)
+        matrix = core_matrix(X)
+        resume = Resume(
+            getattr(self, "_saved", {}),
+            matrix,
+            weight,
+            (self.solver, self.sampling, self.step_size, self.fit_intercept),
+            enabled=bool(self.warm_start),
+        )
+        results = solve_outputs(matrix, targets, weight, problems, control, start, resume)
+        if self.warm_start:
+            self._saved = resume.kept
         self._set_report(results)
         message = convergence_message(
             type(self).__name__,
@@ -125,6 +141,7 @@ class LinearEstimator(BaseEstimator):  # type: ignore[misc]  # untyped base
         self.sampling_ = _per_output([r["sampling"] for r in results])
         self.stopping_ = _per_output([r["stopping"] for r in results])
         self.converged_ = all(r["converged"] for r in results)
+        self.draw_shares_ = _per_output([r["draw_shares"] for r in results])
         self.history_ = merged_history(results)
 
     def _epochs(self, n_iter: list[int]) -> Any:

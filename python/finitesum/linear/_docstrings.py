@@ -16,16 +16,25 @@ fit_intercept : bool, default=True
     Whether to fit an intercept. It is never penalized.
 solver : {"auto", "sag", "saga", "svrg", "newton"}, default="auto"
     "auto" chooses by the shape of the data; ``solver_`` names the choice.
-sampling : {"auto", "uniform", "lipschitz"}, default="auto"
-    How the stochastic solvers draw samples: evenly, or in favor of those whose loss curves most.
-step_size : "auto" or float, default="auto"
-    "auto" is the solver's own rule.
+sampling : {"auto", "uniform", "cyclic", "shuffle", "lipschitz", "adaptive"}, default="auto"
+    How the stochastic solvers draw samples: evenly; in order; in an order shuffled anew for each
+    epoch; half evenly and half in proportion to the largest curvature of their loss; or to their
+    curvature where the model is, learned along the way (Schmidt, Le Roux and
+    Bach, 2017). Whatever the choice, the first epoch
+    visits every sample once. "auto" takes "uniform" where samples are alike, else "adaptive"
+    (for svrg "lipschitz").
+step_size : str or float, default="auto"
+    "auto" is the solver's own rule; "1/L", "1/16L", "2/(L+n*mu)", "1/3L" and "1/(2(L+n*mu))" are
+    formulas in the smoothness L of the sampled losses and the strong convexity mu of the penalty;
+    "line-search" finds L along the way (same paper).
 check_interval : "auto" or int, default="auto"
     Epochs between two checks of the stop rule.
 random_state : int, RandomState instance or None, default=None
     Source of the solver's seed. The same seed gives the same bits.
 warm_start : bool, default=False
-    Start from the coefficients of the previous fit if their shape (and the classes) are the same.
+    Go on from the previous fit. On the same data with the same parameters (``tol``, ``max_iter``
+    and other limits aside) the solver resumes where it stopped, to the bit, also after pickling;
+    otherwise it starts from the coefficients, if their shape (and the classes) are the same.
 callback : callable or None, default=None
     Called as ``callback(check)`` after each check, with a dict of ``epoch``, ``passes`` (over the
     data), ``seconds``, ``objective``, ``gap``, ``step_size``, ``nonzeros`` and, with several
@@ -55,6 +64,9 @@ solver_, sampling_, stopping_ : str or ndarray of shape (n_outputs,)
 history_ : dict of ndarray
     One entry per check: ``epoch``, ``passes``, ``seconds``, ``objective``, ``gap``, ``step_size``,
     ``nonzeros`` and, with several outputs, ``output``.
+draw_shares_ : ndarray of shape (10,) or (n_outputs, 10)
+    Share of the draws that falls to each decile of the samples, ordered by the curvature of their
+    loss (as "adaptive" has learned it), at the end of the fit; zeros where nothing is drawn.
 n_features_in_ : int
     Number of features seen during fit.
 feature_names_in_ : ndarray of shape (n_features_in_,)

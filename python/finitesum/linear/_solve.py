@@ -13,6 +13,7 @@ from finitesum import _core, theory
 from finitesum._fit_result import FitResult
 from finitesum._validation import CoreMatrix
 from finitesum.linear._progress import Show, open_progress
+from finitesum.linear._resume import Resume, Saved
 
 Callback = Callable[[dict[str, float]], bool | None]
 Monitor = Callable[[dict[str, float]], bool]
@@ -39,6 +40,7 @@ class Control:
     fit_intercept: bool
     solver: str
     sampling: str
+    step_rule: str
     step_size: float
     tol: float
     max_iter: int
@@ -47,6 +49,7 @@ class Control:
     seed: int
     callback: Callback | None
     verbose: int
+    keep_state: bool
 
 
 def solve_outputs(
@@ -56,6 +59,7 @@ def solve_outputs(
     problems: list[Problem],
     control: Control,
     start: Start | None,
+    resume: Resume,
 ) -> list[FitResult]:
     """Solve one problem per output.
 
@@ -76,6 +80,8 @@ def solve_outputs(
         Shared by all outputs.
     start : (coef, intercept) or None
         Of shapes (n_outputs, n_features) and (n_outputs,); None starts from the null model.
+    resume : Resume
+        What earlier fits of the same problems left, to go on from; takes what this one leaves.
 
     Returns
     -------
@@ -93,7 +99,11 @@ def solve_outputs(
             else:
                 time_left, monitor = 0.0, None
             start_k = None if start is None else (start[0][k], float(start[1][k]))
-            result = _fit_one(X, target, weight, problem, control, start_k, time_left, monitor)
+            key = resume.key(target, problem)
+            result = _fit_one(
+                X, target, weight, problem, control, start_k, resume.find(key), time_left, monitor
+            )
+            resume.keep(key, control.seed, result)
             if stopped is not None and not result["converged"]:
                 result["stopping"] = stopped
             elif result["stopping"] in ("time_limit", "interrupted", "callback"):
@@ -109,10 +119,11 @@ def _fit_one(
     problem: Problem,
     control: Control,
     start: tuple[NDArray[np.float64], float] | None,
+    saved: Saved | None,
     time_left: float,
     monitor: Monitor | None,
 ) -> FitResult:
-    coef_init, intercept_init = (None, None) if start is None else start
+    coef_init, intercept_init = (None, None) if start is None or saved is not None else start
     result = _core.fit(
         X,
         np.ascontiguousarray(target),
@@ -124,14 +135,17 @@ def _fit_one(
         fit_intercept=control.fit_intercept,
         solver=control.solver,
         sampling=control.sampling,
+        step_rule=control.step_rule,
         step_size=control.step_size,
         tol=control.tol,
         max_iter=control.max_iter,
         check_interval=control.check_interval,
         time_limit=time_left,
-        seed=control.seed,
+        seed=control.seed if saved is None else saved.seed,
         coef_init=coef_init,
         intercept_init=intercept_init if control.fit_intercept else None,
+        state=None if saved is None else saved.state,
+        keep_state=control.keep_state,
         monitor=monitor,
     )
     if not (np.isfinite(result["coef"]).all() and math.isfinite(result["intercept"])):
