@@ -64,7 +64,12 @@ def checked(max_iter: int) -> Any:
 
 def _finitesum(max_iter: int, check_interval: int) -> Any:
     return finitesum.LogisticRegression(
-        solver="sag", tol=0, max_iter=max_iter, check_interval=check_interval, random_state=0
+        solver="sag",
+        sampling="uniform",  # as scikit-learn
+        tol=0,
+        max_iter=max_iter,
+        check_interval=check_interval,
+        random_state=0,
     )
 
 

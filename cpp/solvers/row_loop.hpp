@@ -40,7 +40,7 @@ struct PrefetchDistance {
   std::size_t row;
 
   PrefetchDistance(std::size_t row_size, std::size_t n_columns) {
-    constexpr std::size_t work_to_cover = 128;      // stored entries
+    constexpr std::size_t work_to_cover = 300;      // stored entries
     constexpr std::size_t columns_in_cache = 8192;  // 16 bytes each
     const std::size_t ahead = std::clamp<std::size_t>(work_to_cover / (row_size + 1), 1, 8);
     entries = n_columns <= columns_in_cache ? 0 : ahead;
