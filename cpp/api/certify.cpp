@@ -64,7 +64,7 @@ class LowerBound {
     if (!std::all_of(u, u + n, [](double value) { return std::isfinite(value); })) return;
     if (problem_.fit_intercept) {
       const Balance balance = find_balance(problem_, u);
-      for (std::size_t i = 0; i < n; ++i) u[i] = balance(u[i], i);
+      balance.apply(u, 0, n, u);
     }
     std::fill(gradient_.begin(), gradient_.end(), 0.0);
     for_each_block(n, [&](std::size_t first, std::size_t count) {

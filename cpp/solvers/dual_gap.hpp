@@ -87,32 +87,46 @@ struct Balance {
   double factor = 1;  // what is left of them
   std::size_t stride = 1;
 
-  double operator()(double u, std::size_t i) const {
-    u = derivative_or_zero(u);
-    return i % stride == 0 && u * sign > 0 ? factor * u : u;
+  // Whether row i, a multiple of the stride, is shrunk.
+  bool shrinks(double u) const { return u * sign > 0; }
+
+  // Copies u, from row `first` on, with unknown entries as zero and the shrunk ones shrunk.
+  void apply(const double* u, std::size_t first, std::size_t count, double* out) const {
+    for (std::size_t k = 0; k < count; ++k) out[k] = derivative_or_zero(u[first + k]);
+    if (sign == 0) return;
+    for (std::size_t k = (stride - first % stride) % stride; k < count; k += stride) {
+      if (shrinks(out[k])) out[k] *= factor;
+    }
   }
 };
 
 template <class View>
 Balance find_balance(const Problem<View>& problem, const double* u) {
-  constexpr std::array<std::size_t, 3> strides{16, 4, 1};
+  constexpr std::array<std::size_t, 3> strides{1, 4, 16};
   std::array<double, 3> positive{};
   std::array<double, 3> negative{};
-  for (std::size_t i = 0; i < problem.n_rows(); ++i) {
-    const double mass = problem.weight(i) * derivative_or_zero(u[i]);
-    auto& side = mass > 0 ? positive : negative;
-    const double magnitude = std::fabs(mass);
-    side[2] += magnitude;
-    if (i % 4 == 0) side[1] += magnitude;
-    if (i % 16 == 0) side[0] += magnitude;
-  }
-  const double excess = positive[2] - negative[2];
+  std::array<double, block_rows> mass;
+  for_each_block(problem.n_rows(), [&](std::size_t first, std::size_t count) {
+    for (std::size_t k = 0; k < count; ++k) mass[k] = derivative_or_zero(u[first + k]);
+    for (std::size_t k = 0; problem.s != nullptr && k < count; ++k) mass[k] *= problem.s[first + k];
+    for (std::size_t choice = 0; choice < strides.size(); ++choice) {
+      double sum = 0;
+      double magnitude = 0;
+      for (std::size_t k = 0; k < count; k += strides[choice]) {  // a block begins with a multiple of every stride
+        sum += mass[k];
+        magnitude += std::fabs(mass[k]);
+      }
+      positive[choice] += (magnitude + sum) / 2;
+      negative[choice] += (magnitude - sum) / 2;
+    }
+  });
+  const double excess = positive[0] - negative[0];
   Balance balance;
   // An excess at the level of rounding changes D by no more than rounding does.
-  if (std::fabs(excess) <= 1e-15 * (positive[2] + negative[2])) return balance;
+  if (std::fabs(excess) <= 1e-15 * (positive[0] + negative[0])) return balance;
   const auto& heavier = excess > 0 ? positive : negative;
   balance.sign = excess > 0 ? 1 : -1;
-  for (std::size_t choice = 0; choice < strides.size(); ++choice) {
+  for (std::size_t choice = strides.size(); choice-- > 0;) {
     balance.stride = strides[choice];
     balance.factor = 1 - std::fabs(excess) / heavier[choice];
     if (balance.factor >= 0.75) break;
@@ -128,8 +142,9 @@ double dual_objective(const Problem<View>& problem, const double* u, double* gra
   const auto& rows = row_kernels(problem.kernels, problem.X);
   if (balance.sign != 0) {
     for (std::size_t i = 0; i < problem.n_rows(); i += balance.stride) {
-      const double moved = balance(u[i], i) - derivative_or_zero(u[i]);
-      if (moved != 0) axpy(rows, problem.weight(i) * moved / problem.total_weight, problem.X.row(i), gradient);
+      if (!balance.shrinks(derivative_or_zero(u[i]))) continue;
+      const double moved = (balance.factor - 1) * u[i];
+      axpy(rows, problem.weight(i) * moved / problem.total_weight, problem.X.row(i), gradient);
     }
   }
   const std::size_t p = problem.n_columns();
@@ -152,7 +167,7 @@ double dual_objective(const Problem<View>& problem, const double* u, double* gra
   double conjugate = 0;
   std::array<double, block_rows> repaired;
   for_each_block(problem.n_rows(), [&](std::size_t first, std::size_t count) {
-    for (std::size_t k = 0; k < count; ++k) repaired[k] = balance(u[first + k], first + k);
+    balance.apply(u, first, count, repaired.data());
     conjugate +=
         problem.loss.conjugate_sum(scale, repaired.data(), problem.y + first, problem.weights_from(first), count);
   });
