@@ -80,8 +80,8 @@ void add_gradient(const Problem<View>& problem, const double* u, std::size_t fir
 }
 
 // How u is balanced so that sum_i s_i u_i = 0: the rows on the heavier side are shrunk towards zero, which keeps u in
-// its domain. A sixteenth of the rows suffices when the excess is small; the loss in D is of second order in the
-// excess.
+// its domain. A sixteenth of the rows, or fewer, suffices when the excess is small; the loss in D is of second order in
+// the excess.
 struct Balance {
   double sign = 0;    // of the rows to shrink; 0: nothing to do
   double factor = 1;  // what is left of them
@@ -102,9 +102,10 @@ struct Balance {
 
 template <class View>
 Balance find_balance(const Problem<View>& problem, const double* u) {
-  constexpr std::array<std::size_t, 3> strides{1, 4, 16};
-  std::array<double, 3> positive{};
-  std::array<double, 3> negative{};
+  constexpr std::array<std::size_t, 4> strides{1, 4, 16, 128};
+  constexpr std::array<double, 4> least_factors{0, 0.75, 0.75, 0.97};
+  std::array<double, strides.size()> positive{};
+  std::array<double, strides.size()> negative{};
   std::array<double, block_rows> mass;
   for_each_block(problem.n_rows(), [&](std::size_t first, std::size_t count) {
     for (std::size_t k = 0; k < count; ++k) mass[k] = derivative_or_zero(u[first + k]);
@@ -129,7 +130,7 @@ Balance find_balance(const Problem<View>& problem, const double* u) {
   for (std::size_t choice = strides.size(); choice-- > 0;) {
     balance.stride = strides[choice];
     balance.factor = 1 - std::fabs(excess) / heavier[choice];
-    if (balance.factor >= 0.75) break;
+    if (balance.factor >= least_factors[choice]) break;
   }
   balance.factor = std::max(balance.factor, 0.0);
   return balance;

@@ -4,16 +4,16 @@ import numpy as np
 
 
 def balanced(problem, u):
-    """Shrinks the heavier side of s_i u_i, on every 16th, 4th or each row, to a sum of zero."""
+    """Shrinks the heavier side of s_i u_i, on every 128th, 16th, 4th or each row, to a sum of zero."""
     mass = problem.s * u
     excess = mass.sum()
     if abs(excess) <= 1e-15 * np.abs(mass).sum():
         return u
-    for stride in (16, 4, 1):
+    for stride, least in ((128, 0.97), (16, 0.75), (4, 0.75), (1, 0.0)):
         side = (np.arange(problem.n) % stride == 0) & (u * excess > 0)
         heavier = np.abs(mass[side]).sum()
         factor = 1 - abs(excess) / heavier if heavier > 0 else -np.inf
-        if factor >= 0.75:
+        if factor >= least:
             break
     return np.where(side, max(factor, 0.0) * u, u)
 
