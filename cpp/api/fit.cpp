@@ -4,9 +4,9 @@
 #include <array>
 #include <cmath>
 #include <stdexcept>
-#include <type_traits>
 #include <utility>
 
+#include "api/request_checks.hpp"
 #include "solvers/any.hpp"
 #include "solvers/driver.hpp"
 #include "solvers/intercept.hpp"
@@ -45,21 +45,6 @@ const char* choose_solver(const Problem<View>& problem) {
   return problem.l1() > 0 ? "saga" : "sag";
 }
 
-[[noreturn]] void refuse(const std::string& what, const std::string& value,
-                         const std::vector<std::string_view>& choices) {
-  std::string message = "unknown " + what + " '" + value + "'; choose from:";
-  for (const std::string_view choice : choices) message += " '" + std::string(choice) + "'";
-  throw std::invalid_argument(message);
-}
-
-template <class Choice, std::size_t size>
-Choice parse(const std::string& what, const std::string& value, const std::array<const char*, size>& names) {
-  for (std::size_t k = 0; k < size; ++k) {
-    if (value == names[k]) return static_cast<Choice>(k);
-  }
-  refuse(what, value, {names.begin(), names.end()});
-}
-
 template <class View>
 std::unique_ptr<Solver> make_solver(const Problem<View>& problem, const SolverSetup& setup, const std::string& name) {
   for (const auto& choice : solver_choices<View>()) {
@@ -68,44 +53,6 @@ std::unique_ptr<Solver> make_solver(const Problem<View>& problem, const SolverSe
   std::vector<std::string_view> choices = solver_names();
   choices.insert(choices.begin(), "auto");
   refuse("solver", name, choices);
-}
-
-double sum_weights(const FitRequest& request, std::size_t n) {
-  double sum = 0;
-  for (std::size_t i = 0; i < n; ++i) sum += request.sample_weight != nullptr ? request.sample_weight[i] : 1.0;
-  if (!(sum > 0) || !std::isfinite(sum))
-    throw std::invalid_argument("The sum of the sample weights must be positive and finite.");
-  return sum;
-}
-
-void check_request(const FitRequest& request) {
-  const auto require = [](bool holds, const char* message) {
-    if (!holds) throw std::invalid_argument(message);
-  };
-  require(request.stop.tol >= 0, "tol must not be negative.");
-  require(request.stop.max_iter >= 1, "max_iter must be at least 1.");
-  require(request.step_size >= 0 && std::isfinite(request.step_size), "step_size must be positive and finite.");
-  require(request.time_limit >= 0, "time_limit must not be negative.");
-}
-
-// Views come from outside: nothing is read through an index before it is known to be in range.
-template <class View>
-void check_csr(const View& X) {
-  if constexpr (View::is_sparse) {
-    if (X.row_pointers[0] != 0) throw std::invalid_argument("indptr must start at 0.");
-    for (std::size_t i = 0; i < X.n_rows; ++i) {
-      if (X.row_pointers[i + 1] < X.row_pointers[i] || X.row_pointers[i + 1] > X.n_entries) {
-        throw std::invalid_argument("indptr must not decrease, nor end beyond the stored values.");
-      }
-    }
-    using Unsigned = std::make_unsigned_t<typename View::Index>;
-    const std::size_t stored = X.n_stored();
-    bool in_range = true;
-    for (std::size_t k = 0; k < stored; ++k) in_range &= static_cast<Unsigned>(X.indices[k]) < X.n_columns;
-    if (!in_range) {
-      throw std::invalid_argument("column indices must lie in [0, " + std::to_string(X.n_columns) + ").");
-    }
-  }
 }
 
 template <class View>
@@ -117,7 +64,7 @@ FitResult fit_view(const View& X, const FitRequest& request) {
   const Problem<View> problem{X,
                               request.y,
                               request.sample_weight,
-                              sum_weights(request, X.n_rows),
+                              sum_weights(request.sample_weight, X.n_rows),
                               LossFunction(make_loss(request.loss, request.loss_parameter), table),
                               make_penalty(request.alpha, request.l1_ratio),
                               request.fit_intercept,

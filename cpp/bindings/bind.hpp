@@ -7,6 +7,7 @@ namespace finitesum {
 
 void bind_certify(pybind11::module_& m);
 void bind_fit(pybind11::module_& m);
+void bind_fit_multi(pybind11::module_& m);
 void bind_info(pybind11::module_& m);
 void bind_kernels(pybind11::module_& m);
 void bind_losses(pybind11::module_& m);

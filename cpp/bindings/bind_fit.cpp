@@ -8,6 +8,7 @@
 
 #include "api/fit.hpp"
 #include "bindings/bind.hpp"
+#include "bindings/fit_report.hpp"
 #include "bindings/matrix_arguments.hpp"
 #include "core/fingerprint.hpp"
 
@@ -16,65 +17,11 @@ namespace py = pybind11;
 namespace finitesum {
 namespace {
 
-template <class T>
-py::array_t<T> hand_over(std::vector<T>&& values) {
-  auto* owned = new std::vector<T>(std::move(values));
-  const py::capsule owner(owned, [](void* pointer) { delete static_cast<std::vector<T>*>(pointer); });
-  return py::array_t<T>(static_cast<py::ssize_t>(owned->size()), owned->data(), owner);
-}
-
-struct CheckField {
-  const char* name;
-  double Check::* member;
-};
-constexpr CheckField check_fields[] = {{"epoch", &Check::epoch},      {"passes", &Check::passes},
-                                       {"seconds", &Check::seconds},  {"objective", &Check::objective},
-                                       {"gap", &Check::gap},          {"step_size", &Check::step_size},
-                                       {"nonzeros", &Check::nonzeros}};
-
-py::dict to_dict(const Check& check) {
-  py::dict entry;
-  for (const CheckField& field : check_fields) entry[field.name] = check.*field.member;
-  return entry;
-}
-
-py::dict to_dict(const std::vector<Check>& history) {
-  py::dict columns;
-  for (const CheckField& field : check_fields) {
-    std::vector<double> column;
-    for (const Check& check : history) column.push_back(check.*field.member);
-    columns[field.name] = hand_over(std::move(column));
-  }
-  return columns;
-}
-
 py::dict to_dict(FitResult&& result) {
-  py::dict out;
+  py::dict out = report_of(result);
   out["coef"] = hand_over(std::move(result.coef));
   out["intercept"] = result.intercept;
-  out["objective"] = result.objective;
-  out["dual_gap"] = result.dual_gap;
-  out["lower_bound"] = result.lower_bound;
-  out["null_objective"] = result.null_objective;
-  out["n_iter"] = result.n_iter;
-  out["converged"] = result.converged;
-  out["solver"] = result.solver;
-  out["sampling"] = result.sampling;
-  out["stopping"] = name_of(result.stopping);
-  result.draw_shares.resize(10);
-  out["draw_shares"] = hand_over(std::move(result.draw_shares));
-  out["history"] = to_dict(result.history);
-  out["state"] = hand_over(std::move(result.state));
   return out;
-}
-
-// True when the user pressed Ctrl-C; any other exception raised by a signal handler goes through.
-bool keyboard_interrupt_pending() {
-  const py::gil_scoped_acquire gil;
-  if (PyErr_CheckSignals() == 0) return false;
-  if (!PyErr_ExceptionMatches(PyExc_KeyboardInterrupt)) throw py::error_already_set();
-  PyErr_Clear();
-  return true;
 }
 
 }  // namespace
@@ -115,12 +62,7 @@ void bind_fit(py::module_& m) {
           request.state_size = static_cast<std::size_t>(size);
         }
         request.keep_state = keep_state;
-        if (!monitor.is_none()) {
-          request.stop.monitor = [&monitor](const Check& check) {
-            const py::gil_scoped_acquire gil;
-            return monitor(to_dict(check)).cast<bool>();
-          };
-        }
+        if (!monitor.is_none()) request.stop.monitor = calling(monitor);
         request.interrupted = keyboard_interrupt_pending;
         FitResult result;
         {

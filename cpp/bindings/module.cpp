@@ -21,5 +21,6 @@ PYBIND11_MODULE(_core, m) {
   finitesum::bind_penalties(m);
   finitesum::bind_sampling(m);
   finitesum::bind_fit(m);
+  finitesum::bind_fit_multi(m);
   finitesum::bind_certify(m);
 }

@@ -1,6 +1,7 @@
 // THE file compiled once per instruction set, with FINITESUM_ISA naming the level. Everything in it has internal
 // linkage but the table: a function shared with baseline code could be merged into it by the linker. Hence no standard
 // header with templates, and a check of the object file's symbols after each build (cpp/cmake/CheckIsaSymbols.cmake).
+#include "kernels/columns.inl"
 #include "kernels/dense.inl"
 #include "kernels/losses.inl"
 #include "kernels/sparse.inl"
@@ -21,7 +22,10 @@ constexpr KernelTable make_table(TypeList<Loss...>) {
           sparse_kernels<float, std::int64_t>,
           sparse_kernels<double, std::int32_t>,
           sparse_kernels<double, std::int64_t>,
-          {loss_kernels<Loss>...}};
+          {loss_kernels<Loss>...},
+          {dense_column_kernels<float>, dense_column_kernels<double>, sparse_column_kernels<float, std::int32_t>,
+           sparse_column_kernels<float, std::int64_t>, sparse_column_kernels<double, std::int32_t>,
+           sparse_column_kernels<double, std::int64_t>, softmax_kernels}};
 }
 
 }  // namespace

@@ -46,6 +46,59 @@ struct LossKernels {
                           std::size_t n);
 };
 
+// The same for p x K matrices, whose row j holds the K outputs of column j; fresh and change are K numbers each:
+//   w_jk <- shrink * soft(w_jk - direction * d_jk - fresh_k * x_j, threshold)
+//   d_jk <- d_jk + change_k * x_j
+struct ColumnStep {
+  double direction;
+  double threshold;
+  double shrink;
+  const double* fresh;
+  const double* change;
+};
+
+template <class T>
+struct DenseColumnKernels {
+  void (*dot)(const T* x, std::size_t n, const double* w, std::size_t K, double* out);                // out = x w
+  void (*axpy)(const double* a, const T* x, std::size_t n, double* w, std::size_t K);                 // w_jk += a_k x_j
+  void (*step)(const T* x, std::size_t n, double* w, double* d, std::size_t K, const ColumnStep* c);  // threshold 0
+  void (*step_l1)(const T* x, std::size_t n, double* w, double* d, std::size_t K, const ColumnStep* c);
+};
+
+// A pair row holds the K entries of v (or w) and then the K entries of d: 2 K numbers.
+template <class T, class I>
+struct SparseColumnKernels {
+  // Row j of w begins at j * stride.
+  void (*dot)(const T* values, const I* indices, std::size_t n, const double* w, std::size_t stride, std::size_t K,
+              double* out);
+  void (*axpy)(const double* a, const T* values, const I* indices, std::size_t n, double* w, std::size_t K);
+  void (*step_l1)(const T* values, const I* indices, std::size_t n, double* pairs, std::size_t K, const ColumnStep* c);
+  // out = scale (x v + slope x d)
+  void (*dot_pairs)(const T* values, const I* indices, std::size_t n, const double* pairs, std::size_t K, double scale,
+                    double slope, double* out);
+  // v_jk -= move_k x_j, d_jk += change_k x_j
+  void (*step_pairs)(const T* values, const I* indices, std::size_t n, double* pairs, std::size_t K, const double* move,
+                     const double* change);
+};
+
+struct SoftmaxKernels {
+  // p = softmax(z); returns log(sum_k exp(z_k)) - z_label. n is a multiple of four: pad with minus infinity, which has
+  // probability zero.
+  double (*softmax)(const double* z, std::size_t n, std::size_t label, double* p);
+  void (*x_log_x)(double* q, std::size_t n);  // in place
+};
+
+// One member per combination of dtypes.
+struct ColumnKernels {
+  DenseColumnKernels<float> dense_f32;
+  DenseColumnKernels<double> dense_f64;
+  SparseColumnKernels<float, std::int32_t> sparse_f32_i32;
+  SparseColumnKernels<float, std::int64_t> sparse_f32_i64;
+  SparseColumnKernels<double, std::int32_t> sparse_f64_i32;
+  SparseColumnKernels<double, std::int64_t> sparse_f64_i64;
+  SoftmaxKernels softmax;
+};
+
 struct KernelTable {
   const char* isa;
   DenseKernels<float> dense_f32;
@@ -55,10 +108,12 @@ struct KernelTable {
   SparseKernels<double, std::int32_t> sparse_f64_i32;
   SparseKernels<double, std::int64_t> sparse_f64_i64;
   LossKernels losses[Losses::size];  // in the order of losses/any.hpp
+  ColumnKernels columns;
 };
 
-template <class T>
-FINITESUM_INLINE const DenseKernels<T>& dense(const KernelTable& table) {
+// Both tables name their members alike.
+template <class T, class Table>
+FINITESUM_INLINE const auto& dense_of(const Table& table) {
   if constexpr (sizeof(T) == sizeof(float)) {
     return table.dense_f32;
   } else {
@@ -66,8 +121,8 @@ FINITESUM_INLINE const DenseKernels<T>& dense(const KernelTable& table) {
   }
 }
 
-template <class T, class I>
-FINITESUM_INLINE const SparseKernels<T, I>& sparse(const KernelTable& table) {
+template <class T, class I, class Table>
+FINITESUM_INLINE const auto& sparse_of(const Table& table) {
   if constexpr (sizeof(T) == sizeof(float)) {
     if constexpr (sizeof(I) == 4) {
       return table.sparse_f32_i32;
@@ -81,6 +136,15 @@ FINITESUM_INLINE const SparseKernels<T, I>& sparse(const KernelTable& table) {
       return table.sparse_f64_i64;
     }
   }
+}
+
+template <class T>
+FINITESUM_INLINE const DenseKernels<T>& dense(const KernelTable& table) {
+  return dense_of<T>(table);
+}
+template <class T, class I>
+FINITESUM_INLINE const SparseKernels<T, I>& sparse(const KernelTable& table) {
+  return sparse_of<T, I>(table);
 }
 
 }  // namespace finitesum

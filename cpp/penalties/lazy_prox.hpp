@@ -25,12 +25,26 @@ class LazyProx {
   // One step, without branches.
   FINITESUM_INLINE double once(double v) const { return rho_ * math::soft_threshold(v, tau_); }
 
+  // Powers of rho for k steps: coordinates that take the same number of steps share them.
+  struct Steps {
+    std::int64_t k;
+    double rho_k;
+    double sum;  // rho + ... + rho^k
+  };
+  FINITESUM_INLINE Steps steps(std::int64_t k) const {
+    const Power p = power(k);
+    return {k, p.rho_k, p.sum};
+  }
+
   FINITESUM_INLINE double operator()(double w, double drift, std::int64_t k) const {
+    return (*this)(w, drift, steps(k));
+  }
+  FINITESUM_INLINE double operator()(double w, double drift, const Steps& steps) const {
     // Mirrored so that w > 0, or so that a zero w can only grow.
     const double sign = math::copysign(1.0, w == 0.0 ? -drift : w);
     const double e = sign * drift + tau_;
-    const double end = affine_steps(math::abs(w), e, k);
-    if (end <= 0.0 && e > 0.0 && w != 0.0 && tau_ > 0.0) return sign * cross(math::abs(w), sign * drift, k);
+    const double end = steps.rho_k * math::abs(w) - e * steps.sum;
+    if (end <= 0.0 && e > 0.0 && w != 0.0 && tau_ > 0.0) return sign * cross(math::abs(w), sign * drift, steps.k);
     return sign * (tau_ > 0.0 ? math::max(end, 0.0) : end);
   }
 

@@ -4,7 +4,6 @@
 #pragma once
 
 #include "solvers/archive.hpp"
-#include "solvers/loss_function.hpp"
 
 namespace finitesum {
 
@@ -14,17 +13,13 @@ class LineSearch {
 
   double smoothness() const { return smoothness_; }
 
-  // A row of squared norm q and relative weight omega = n s_i / S, with prediction z and derivative g. True if L had to
-  // grow.
-  bool raise(const LossFunction& loss, double z, double y, double g, double q, double omega) {
+  // holds(L) tells whether L is large enough for a row with this squared norm of its gradient. True if L had to grow.
+  template <class Condition>
+  bool raise(double squared_gradient, const Condition& holds) {
     constexpr double smallest_squared_norm = 1e-8;  // below, rounding decides
-    if (omega * omega * g * g * q <= smallest_squared_norm) return false;
-    const double value = loss.value(z, y);
+    if (squared_gradient <= smallest_squared_norm) return false;
     const double before = smoothness_;
-    while (smoothness_ < 1e300 &&
-           !(loss.value(z - omega * g * q / smoothness_, y) <= value - omega * g * g * q / (2 * smoothness_))) {
-      smoothness_ *= 2;
-    }
+    while (smoothness_ < 1e300 && !holds(smoothness_)) smoothness_ *= 2;
     return smoothness_ != before;
   }
 

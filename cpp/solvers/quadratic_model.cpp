@@ -8,9 +8,9 @@
 
 namespace finitesum {
 
-QuadraticModel::QuadraticModel(std::size_t n_coefficients, bool has_intercept, double l1, double l2)
+QuadraticModel::QuadraticModel(std::size_t n_coefficients, std::size_t n_intercepts, double l1, double l2)
     : n_coefficients_(n_coefficients),
-      size_(n_coefficients + (has_intercept ? 1 : 0)),
+      size_(n_coefficients + n_intercepts),
       l1_(l1),
       l2_(l2),
       hessian_(size_ * size_) {}

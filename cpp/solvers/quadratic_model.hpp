@@ -1,6 +1,6 @@
 // The proximal Newton step: min over (v, c) of g.v + (1/2) (v, c)^T H (v, c) + R(w + v), with v the move of the
-// coefficients and c that of the intercept (always the last coordinate; its own gradient entry is zero). By Cholesky
-// without L1, by coordinate descent with it.
+// coefficients and c that of the intercepts (always the last coordinates; their own gradient entries are zero). By
+// Cholesky without L1, by coordinate descent with it.
 #pragma once
 
 #include <cstddef>
@@ -12,9 +12,9 @@ namespace finitesum {
 
 class QuadraticModel {
  public:
-  QuadraticModel(std::size_t n_coefficients, bool has_intercept, double l1, double l2);
+  QuadraticModel(std::size_t n_coefficients, std::size_t n_intercepts, double l1, double l2);
 
-  // Row j of the lower triangle of H; the intercept's row is n_coefficients.
+  // Row j of the lower triangle of H; the intercepts' rows begin at n_coefficients.
   double* row(std::size_t j) { return hessian_.data() + j * size_; }
   void clear();
 

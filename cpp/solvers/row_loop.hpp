@@ -50,14 +50,14 @@ struct PrefetchDistance {
 
 // Calls visit(draw) for the n draws of an epoch and returns their number, smaller when control stopped the epoch.
 // Coming rows are fetched while the present one is worked on: first their values and indices and what prefetch_row(i)
-// asks for, then the entries of the iterate that they name.
-template <class View, class Iterate, class PrefetchRow, class Visit>
-std::size_t for_each_draw(const View& X, const Iterate& iterate, StepRule<View>& rule, std::uint64_t epoch,
-                          Control& control, PrefetchRow&& prefetch_row, Visit&& visit) {
+// asks for, then the entries of the iterate that they name. A stored entry works on n_outputs coefficients.
+template <class View, class Iterate, class Rule, class PrefetchRow, class Visit>
+std::size_t for_each_draw(const View& X, const Iterate& iterate, Rule& rule, std::uint64_t epoch, Control& control,
+                          PrefetchRow&& prefetch_row, Visit&& visit, std::size_t n_outputs = 1) {
   constexpr std::size_t work_per_block = 65536;
-  const std::size_t row_size = X.n_stored() / X.n_rows + 1;
-  const std::size_t block = std::clamp<std::size_t>(work_per_block / row_size, 1, rule.max_draws());
-  const PrefetchDistance ahead(row_size, X.n_columns);
+  const std::size_t row_work = (X.n_stored() / X.n_rows + 1) * n_outputs;
+  const std::size_t block = std::clamp<std::size_t>(work_per_block / row_work, 1, rule.max_draws());
+  const PrefetchDistance ahead(row_work, X.n_columns * n_outputs);
   std::array<Draw, RowSampler::max_draws> draws;
   for (std::size_t first = 0; first < X.n_rows; first += block) {
     const std::size_t count = std::min(block, X.n_rows - first);
@@ -70,7 +70,7 @@ std::size_t for_each_draw(const View& X, const Iterate& iterate, StepRule<View>&
       if (ahead.entries > 0 && k + ahead.entries < count) iterate.prefetch(X.row(draws[k + ahead.entries].row));
       visit(draws[k]);
     }
-    if (control.stop_after(count * row_size)) return first + count;
+    if (control.stop_after(count * row_work)) return first + count;
   }
   return X.n_rows;
 }

@@ -24,17 +24,17 @@ struct Smoothness {
   double mean = 0;
 };
 
-// L_i for a loss with sup l'' = 1.
-template <class View>
-double row_smoothness(const Problem<View>& problem, std::size_t i) {
+// L_i for a loss with sup l'' = 1. Like everything here for problems of one output and of several.
+template <class AnyProblem>
+double row_smoothness(const AnyProblem& problem, std::size_t i) {
   const auto row = problem.X.row(i);
   const double squared = squared_norm(problem.kernels, row.values, row.size) + (problem.fit_intercept ? 1.0 : 0.0);
   return static_cast<double>(problem.n_rows()) * problem.weight(i) / problem.total_weight * squared;
 }
 
 // The largest and the mean L_i / sup l''. Refuses data whose row norms overflow.
-template <class View>
-Smoothness unit_smoothness(const Problem<View>& problem) {
+template <class AnyProblem>
+Smoothness unit_smoothness(const AnyProblem& problem) {
   Smoothness result;
   for (std::size_t i = 0; i < problem.n_rows(); ++i) {
     const double smoothness = row_smoothness(problem, i);
@@ -48,8 +48,8 @@ Smoothness unit_smoothness(const Problem<View>& problem) {
   return result;
 }
 
-template <class View>
-std::vector<double> unit_smoothness_of_rows(const Problem<View>& problem) {
+template <class AnyProblem>
+std::vector<double> unit_smoothness_of_rows(const AnyProblem& problem) {
   std::vector<double> smoothness(problem.n_rows());
   for (std::size_t i = 0; i < smoothness.size(); ++i) smoothness[i] = row_smoothness(problem, i);
   return smoothness;
@@ -63,11 +63,22 @@ inline Sampling choose_sampling(const Smoothness& smoothness, bool may_adapt) {
   return may_adapt ? Sampling::adaptive : Sampling::lipschitz;
 }
 
-// How rows are drawn and how long the steps are: the two are chosen together.
 template <class View>
-class StepRule {
+bool raise(LineSearch& search, const Problem<View>& problem, std::size_t i, double z, double g, double q,
+           double omega) {
+  const double y = problem.y[i];
+  const double value = problem.loss.value(z, y);
+  return search.raise(omega * omega * g * g * q, [&](double L) {
+    return problem.loss.value(z - omega * g * q / L, y) <= value - omega * g * g * q / (2 * L);
+  });
+}
+
+// How rows are drawn and how long the steps are: the two are chosen together.
+template <class AnyProblem>
+class BasicStepRule {
  public:
-  StepRule(const Problem<View>& problem, const SolverSetup& setup, bool may_adapt)
+  template <class Setup>
+  BasicStepRule(const AnyProblem& problem, const Setup& setup, bool may_adapt)
       : problem_(problem),
         unit_(unit_smoothness(problem)),
         curvature_(problem.loss.smoothness()),
@@ -108,15 +119,17 @@ class StepRule {
   // 1 / (p_i S): turns s_i (g - g_i) x_i into an unbiased estimate.
   double unbiased(const Draw& draw) const { return draw.importance * to_mean_; }
 
-  // Learns from row i with prediction z and derivative g; true if steps may have to change.
-  bool observe(std::size_t i, double z, double g) {
+  // Learns from row i with prediction z and derivative g (K numbers each for K outputs); true if steps may have to
+  // change.
+  template <class Numbers>
+  bool observe(std::size_t i, Numbers z, Numbers g) {
     if (!searches() && !adaptive_) return false;
     const double omega = to_mean_ * problem_.weight(i);
     if (omega == 0) return false;
     const double squared_norm = row_smoothness(problem_, i) / omega;
-    if (!adaptive_) return search_.raise(problem_.loss, z, problem_.y[i], g, squared_norm, omega);
+    if (!adaptive_) return raise(search_, problem_, i, z, g, squared_norm, omega);
     LineSearch own(adaptive_->estimate(i) / 2);
-    own.raise(problem_.loss, z, problem_.y[i], g, squared_norm, omega);
+    raise(own, problem_, i, z, g, squared_norm, omega);
     adaptive_->set_estimate(i, own.smoothness());
     return given_ == 0;
   }
@@ -189,7 +202,7 @@ class StepRule {
   double curvature() const { return searches() ? search_.smoothness() / unit_.max : curvature_; }
   double max() const { return adaptive_ ? adaptive_->max() : curvature() * unit_.max; }
 
-  const Problem<View>& problem_;
+  const AnyProblem& problem_;
   Smoothness unit_;
   double curvature_;
   StepSize rule_;
@@ -202,5 +215,8 @@ class StepRule {
   double to_mean_;
   LineSearch search_;
 };
+
+template <class View>
+using StepRule = BasicStepRule<Problem<View>>;
 
 }  // namespace finitesum

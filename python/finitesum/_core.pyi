@@ -51,6 +51,30 @@ def certify(
     fit_intercept: bool,
     max_iter: int,
 ) -> dict[str, float]: ...
+def fit_multinomial(
+    X: _DenseMatrix | _SparseMatrix,
+    y: NDArray[np.int32],
+    sample_weight: _Float | None,
+    *,
+    n_classes: int,
+    alpha: float,
+    l1_ratio: float,
+    fit_intercept: bool,
+    solver: str,
+    sampling: str,
+    step_rule: str = ...,
+    step_size: float,
+    tol: float,
+    max_iter: int,
+    check_interval: int,
+    time_limit: float,
+    seed: int,
+    coef_init: _Float | None,
+    intercepts_init: _Float | None,
+    state: _Float | None = ...,
+    keep_state: bool = ...,
+    monitor: Callable[[dict[str, float]], bool] | None,
+) -> FitResult: ...
 def loss_names() -> list[str]: ...
 def penalty_names() -> list[str]: ...
 def solver_names() -> list[str]: ...

@@ -7,10 +7,10 @@ from numpy.typing import NDArray
 
 
 class FitResult(TypedDict):
-    """The dict that ``_core.fit`` returns."""
+    """The dict that ``_core.fit`` and ``_core.fit_multinomial`` return."""
 
-    coef: NDArray[np.float64]
-    intercept: float
+    coef: NDArray[np.float64]  # (p,), or p x K for K classes
+    intercept: float | NDArray[np.float64]
     objective: float
     dual_gap: float
     lower_bound: float

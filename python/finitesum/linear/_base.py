@@ -74,7 +74,7 @@ class LinearEstimator(BaseEstimator):  # type: ignore[misc]  # untyped base
     def _solve(
         self,
         X: Any,
-        targets: Iterable[NDArray[np.float64]],
+        targets: Iterable[NDArray[Any]],
         weight: NDArray[np.float64] | None,
         problems: list[Problem],
         start: Start | None,
@@ -115,7 +115,7 @@ class LinearEstimator(BaseEstimator):  # type: ignore[misc]  # untyped base
         )
         if message is not None:
             warnings.warn(message, ConvergenceWarning, stacklevel=3)
-        return np.stack([r["coef"] for r in results]), np.array([r["intercept"] for r in results])
+        return np.vstack([r["coef"] for r in results]), np.hstack([r["intercept"] for r in results])
 
     def _data_advice(self, X: Any, weight: NDArray[np.float64] | None) -> str | None:
         """One pass over X for the one change that helps; None if the data look sound."""

@@ -1,7 +1,8 @@
-"""Linear classifiers: one problem for two classes, one against the rest for more."""
+"""Linear classifiers: one problem for two classes; for more one, or one against the rest each."""
 
 from abc import abstractmethod
-from typing import Any, Self
+from dataclasses import replace
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,8 @@ from finitesum.linear._solve import Problem, Start
 
 class LinearClassifier(ClassifierMixin, LinearEstimator):  # type: ignore[misc]  # untyped base
     """Base of the linear classifiers; a subclass states its loss and penalty."""
+
+    _multinomial: ClassVar[bool] = False  # one problem for all classes, if they are more than two
 
     C: float
     class_weight: Any
@@ -59,14 +62,19 @@ class LinearClassifier(ClassifierMixin, LinearEstimator):  # type: ignore[misc] 
                     "This solver needs samples of at least 2 classes in the data, but the data "
                     f"contains only one class: {classes.tolist()[0]!r}"
                 )
-            positives = classes[1:] if len(classes) == 2 else classes
-            self.coef_, self.intercept_ = self._solve(
-                X,
-                (np.where(y == positive, 1.0, -1.0) for positive in positives),
-                weight,
-                [self._problem(_alpha_from_c(self.C, total))] * len(positives),
-                self._start_for(classes, len(positives), X.shape[1]),
-            )
+            n_outputs = 1 if len(classes) == 2 else len(classes)
+            problem = self._problem(_alpha_from_c(self.C, total))
+            start = self._start_for(classes, n_outputs, X.shape[1])
+            if self._multinomial and n_outputs > 1:
+                # Classes without weight are absent; the numbers of their samples do not matter.
+                codes = np.searchsorted(classes, y).clip(max=n_outputs - 1).astype(np.int32)
+                problem = replace(problem, loss="multinomial", n_classes=n_outputs)
+                coef, intercept = self._solve(X, [codes], weight, [problem], start)
+            else:
+                positives = classes[-n_outputs:]
+                targets = (np.where(y == positive, 1.0, -1.0) for positive in positives)
+                coef, intercept = self._solve(X, targets, weight, [problem] * n_outputs, start)
+            self.coef_, self.intercept_ = coef, intercept
             self.classes_ = classes
         return self
 

@@ -25,12 +25,17 @@ _REACHABLE = 20
 
 @dataclass(frozen=True)
 class Problem:
-    """(1/S) sum_i s_i loss_i + alpha [(1 - l1_ratio)/2 ||w||^2 + l1_ratio ||w||_1]."""
+    """(1/S) sum_i s_i loss_i + alpha [(1 - l1_ratio)/2 ||w||^2 + l1_ratio ||w||_1].
+
+    With ``n_classes`` the loss is the multinomial one, its target the class numbers (int32), and w
+    stands for the coefficients of all classes.
+    """
 
     loss: str
     alpha: float
     l1_ratio: float = 0.0
     loss_parameter: float = 1.0
+    n_classes: int | None = None
 
 
 @dataclass(frozen=True)
@@ -54,7 +59,7 @@ class Control:
 
 def solve_outputs(
     X: CoreMatrix,
-    targets: Iterable[NDArray[np.float64]],
+    targets: Iterable[NDArray[Any]],
     weight: NDArray[np.float64] | None,
     problems: list[Problem],
     control: Control,
@@ -70,8 +75,8 @@ def solve_outputs(
     ----------
     X : ndarray or (data, indices, indptr, n_features)
         The samples, shared by all outputs.
-    targets : iterable of ndarray of shape (n_samples,), dtype float64
-        One per output.
+    targets : iterable of ndarray of shape (n_samples,), dtype float64 or int32
+        One per output; a multinomial problem has one for all its classes.
     weight : ndarray of shape (n_samples,), dtype float64, or None
         Sample weights.
     problems : list of Problem
@@ -98,7 +103,7 @@ def solve_outputs(
                 monitor = _monitor(control.callback, show, k if len(problems) > 1 else None)
             else:
                 time_left, monitor = 0.0, None
-            start_k = None if start is None else (start[0][k], float(start[1][k]))
+            start_k = None if start is None else _start_of(problem, start, k)
             key = resume.key(target, problem)
             result = _fit_one(
                 X, target, weight, problem, control, start_k, resume.find(key), time_left, monitor
@@ -112,43 +117,61 @@ def solve_outputs(
     return results
 
 
+def _start_of(problem: Problem, start: Start, output: int) -> tuple[NDArray[np.float64], Any]:
+    """Coefficients and intercepts as the core takes them."""
+    if problem.n_classes is not None:
+        return np.ascontiguousarray(start[0].T).ravel(), start[1]
+    return start[0][output], float(start[1][output])
+
+
 def _fit_one(
     X: CoreMatrix,
-    target: NDArray[np.float64],
+    target: NDArray[Any],
     weight: NDArray[np.float64] | None,
     problem: Problem,
     control: Control,
-    start: tuple[NDArray[np.float64], float] | None,
+    start: tuple[NDArray[np.float64], Any] | None,
     saved: Saved | None,
     time_left: float,
     monitor: Monitor | None,
 ) -> FitResult:
     coef_init, intercept_init = (None, None) if start is None or saved is not None else start
-    result = _core.fit(
-        X,
-        np.ascontiguousarray(target),
-        weight,
-        loss=problem.loss,
-        loss_parameter=problem.loss_parameter,
-        alpha=problem.alpha,
-        l1_ratio=problem.l1_ratio,
-        fit_intercept=control.fit_intercept,
-        solver=control.solver,
-        sampling=control.sampling,
-        step_rule=control.step_rule,
-        step_size=control.step_size,
-        tol=control.tol,
-        max_iter=control.max_iter,
-        check_interval=control.check_interval,
-        time_limit=time_left,
-        seed=control.seed if saved is None else saved.seed,
-        coef_init=coef_init,
-        intercept_init=intercept_init if control.fit_intercept else None,
-        state=None if saved is None else saved.state,
-        keep_state=control.keep_state,
-        monitor=monitor,
-    )
-    if not (np.isfinite(result["coef"]).all() and math.isfinite(result["intercept"])):
+    shared: dict[str, Any] = {
+        "alpha": problem.alpha,
+        "l1_ratio": problem.l1_ratio,
+        "fit_intercept": control.fit_intercept,
+        "solver": control.solver,
+        "sampling": control.sampling,
+        "step_rule": control.step_rule,
+        "step_size": control.step_size,
+        "tol": control.tol,
+        "max_iter": control.max_iter,
+        "check_interval": control.check_interval,
+        "time_limit": time_left,
+        "seed": control.seed if saved is None else saved.seed,
+        "coef_init": coef_init,
+        "state": None if saved is None else saved.state,
+        "keep_state": control.keep_state,
+        "monitor": monitor,
+    }
+    intercept_init = intercept_init if control.fit_intercept else None
+    target = np.ascontiguousarray(target)
+    if problem.n_classes is not None:
+        result = _core.fit_multinomial(
+            X, target, weight, n_classes=problem.n_classes, intercepts_init=intercept_init, **shared
+        )
+        result["coef"] = np.ascontiguousarray(result["coef"].T)
+    else:
+        result = _core.fit(
+            X,
+            target,
+            weight,
+            loss=problem.loss,
+            loss_parameter=problem.loss_parameter,
+            intercept_init=intercept_init,
+            **shared,
+        )
+    if not (np.isfinite(result["coef"]).all() and np.isfinite(result["intercept"]).all()):
         raise ValueError(
             "Floating-point overflow during the fit. Scaling the data, for instance with "
             "sklearn.preprocessing.StandardScaler or MaxAbsScaler, helps."

@@ -24,8 +24,12 @@ class LogisticRegression(LinearClassifier):
         (1/S) sum_i s_i log(1 + exp(-y_i z_i))
             + alpha [(1 - l1_ratio)/2 ||w||^2 + l1_ratio ||w||_1],
 
-    alpha = 1 / (C S): for two classes the optimum of `sklearn.linear_model.LogisticRegression`.
-    For more classes it fits one class against the rest, where scikit-learn's class is multinomial.
+    alpha = 1 / (C S): the optimum of `sklearn.linear_model.LogisticRegression`. For more than two
+    classes the loss is multinomial, with scores z_i = W x_i + b, one per class,
+
+        log(sum_k exp(z_ik)) - z_i[y_i],
+
+    and the penalty sums over all entries of W.
 
     Parameters
     ----------
@@ -45,14 +49,15 @@ class LogisticRegression(LinearClassifier):
         Coefficients.
     intercept_ : ndarray of shape (1,) or (n_classes,), dtype float64
         Intercepts, zero if ``fit_intercept=False``.
-    n_iter_ : ndarray of shape (1,) or (n_classes,), dtype int64
+    n_iter_ : ndarray of shape (1,), dtype int64
         Epochs run.
     {attributes}
 
     Notes
     -----
-    With more than two classes n_outputs is n_classes; with two it is 1, and the attributes of the
-    report are scalars.
+    All classes are fitted together: n_outputs is 1, and the attributes of the report are scalars.
+    With more than two classes sag and saga keep n_samples x n_classes numbers, and solver "newton"
+    a Hessian of ((n_features + 1) n_classes)^2.
 
     Examples
     --------
@@ -64,6 +69,7 @@ class LogisticRegression(LinearClassifier):
     True
     """
 
+    _multinomial: ClassVar[bool] = True
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **LinearEstimator._parameter_constraints,
         "C": [Interval(Real, 0.0, None, closed="right")],
@@ -123,13 +129,12 @@ class LogisticRegression(LinearClassifier):
         Returns
         -------
         ndarray of shape (n_samples, n_classes)
-            For more than two classes, each class's probability against the rest over the sum of
-            them.
+            Probabilities.
         """
         scores = self.decision_function(X)
         if scores.ndim == 1:
             return np.column_stack([expit(-scores), expit(scores)])
-        probabilities: NDArray[np.float64] = softmax(log_expit(scores), axis=1)
+        probabilities: NDArray[np.float64] = softmax(scores, axis=1)
         return probabilities
 
     def predict_log_proba(self, X: Any) -> NDArray[np.float64]:
@@ -148,5 +153,5 @@ class LogisticRegression(LinearClassifier):
         scores = self.decision_function(X)
         if scores.ndim == 1:
             return np.column_stack([log_expit(-scores), log_expit(scores)])
-        logarithms: NDArray[np.float64] = log_softmax(log_expit(scores), axis=1)
+        logarithms: NDArray[np.float64] = log_softmax(scores, axis=1)
         return logarithms

@@ -1,0 +1,149 @@
+#include "api/fit_multi.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <stdexcept>
+
+#include "api/fit.hpp"
+#include "api/request_checks.hpp"
+#include "solvers/driver.hpp"
+#include "solvers/multi/any.hpp"
+#include "solvers/multi/evaluation.hpp"
+#include "solvers/step_size.hpp"
+
+namespace finitesum {
+namespace {
+
+template <class View>
+struct MultiSolverChoice {
+  const char* name;
+  std::unique_ptr<Solver> (*make)(const MultiProblem<View>&, const MultiSetup&);
+};
+
+template <class View>
+constexpr std::array<MultiSolverChoice<View>, 4> solver_choices() {
+  return {{{"sag", make_multi_sag<View>},
+           {"saga", make_multi_saga<View>},
+           {"svrg", make_multi_svrg<View>},
+           {"newton", make_multi_newton<View>}}};
+}
+
+// Newton while its Hessian of ((p + 1) K)^2 entries is cheap, as in fit.cpp; else SAG, or SAGA with L1.
+template <class View>
+const char* choose_solver(const MultiProblem<View>& problem) {
+  constexpr double widest = 1000;
+  constexpr double most_products = 5e8;
+  const auto K = static_cast<double>(problem.n_outputs);
+  const double width = (static_cast<double>(problem.n_columns()) + 1) * K;
+  if (width <= widest) {
+    double products = width * width * width / 6;
+    for (std::size_t i = 0; i < problem.n_rows(); ++i) {
+      const double size = static_cast<double>(problem.X.row(i).size) * K;
+      products += size * size / 2;
+    }
+    if (products <= most_products) return "newton";
+  }
+  return problem.l1() > 0 ? "saga" : "sag";
+}
+
+template <class View>
+std::unique_ptr<Solver> make_solver(const MultiProblem<View>& problem, const MultiSetup& setup,
+                                    const std::string& name) {
+  for (const auto& choice : solver_choices<View>()) {
+    if (name == choice.name) return choice.make(problem, setup);
+  }
+  std::vector<std::string_view> choices = solver_names();
+  choices.insert(choices.begin(), "auto");
+  refuse("solver", name, choices);
+}
+
+template <class View>
+MultiNullModel check_classes(const MultiProblem<View>& problem) {
+  const auto n_classes = static_cast<std::int32_t>(problem.n_outputs);
+  std::vector<double> weights(problem.n_outputs);
+  for (std::size_t i = 0; i < problem.n_rows(); ++i) {
+    if (problem.y[i] < 0 || problem.y[i] >= n_classes)
+      throw std::invalid_argument("y must hold class numbers in [0, " + std::to_string(n_classes) + ").");
+    weights[problem.label(i)] += problem.weight(i);
+  }
+  if (std::any_of(weights.begin(), weights.end(), [](double weight) { return !(weight > 0); }))
+    throw std::invalid_argument("Every class needs a sample of positive weight.");
+  return fit_multi_null_model(weights, problem.fit_intercept);
+}
+
+// What the gradient norm is compared with where no finite gap exists.
+template <class View>
+void set_gradient_limits(const MultiProblem<View>& problem, const MultiNullModel& null, DriverLimits& limits) {
+  std::vector<double> u(problem.n_rows() * problem.n_outputs);
+  std::vector<double> gradient(problem.n_coefficients());
+  MultiEvaluation<View> evaluation(problem);
+  evaluation.differentiate(u.data(), null.intercepts.data(), gradient.data());
+  limits.null_gradient_norm = evaluation.gradient_norm(u.data(), gradient.data());
+  limits.gradient_rounding = 8 * null.derivative_rounding * std::sqrt(unit_smoothness(problem).max);
+}
+
+template <class View>
+MultiFitResult fit_view(const View& X, const MultiFitRequest& request) {
+  check_csr(X);
+  if (X.n_rows == 0 || X.n_columns == 0) throw std::invalid_argument("X must have at least one row and one column.");
+  Control control(request.time_limit, request.interrupted);
+  const MultiProblem<View> problem{X,
+                                   request.y,
+                                   request.n_classes,
+                                   request.sample_weight,
+                                   sum_weights(request.sample_weight, X.n_rows),
+                                   {},
+                                   make_penalty(request.alpha, request.l1_ratio),
+                                   request.fit_intercept,
+                                   kernels()};
+  const MultiNullModel null = check_classes(problem);
+
+  MultiFitResult result;
+  result.null_objective = null.objective;
+  DriverLimits limits{null.objective, null.rounding, 0, 0};
+  if (!problem.has_finite_gap()) set_gradient_limits(problem, null, limits);
+  result.coef.resize(problem.n_coefficients());
+  if (request.coef_init != nullptr) result.coef.assign(request.coef_init, request.coef_init + result.coef.size());
+  result.intercepts = null.intercepts;
+  if (request.fit_intercept && request.intercepts_init != nullptr)
+    result.intercepts.assign(request.intercepts_init, request.intercepts_init + request.n_classes);
+  const MultiSetup setup{result.coef.data(),
+                         result.intercepts.data(),
+                         parse<Sampling>("sampling", request.sampling, sampling_names),
+                         parse<StepSize>("step_size", request.step_rule, step_size_names),
+                         request.step_size,
+                         request.seed};
+
+  result.solver = request.solver == "auto" ? choose_solver(problem) : request.solver;
+  const std::unique_ptr<Solver> solver = make_solver(problem, setup, result.solver);
+  Start start{request.coef_init != nullptr, 0};
+  if (request.state != nullptr) {
+    Archive archive(request.state, request.state_size);
+    archive.integer(start.epochs);
+    solver->transfer(archive);
+    start.is_warm = true;
+  }
+  static_cast<Outcome&>(result) = drive(*solver, request.stop, limits, start, control);
+  if (request.keep_state) {
+    Archive archive;
+    std::size_t epochs = start.epochs + result.n_iter;
+    archive.integer(epochs);
+    solver->transfer(archive);
+    result.state = archive.release();
+  }
+  solver->finish();
+  result.sampling = solver->sampling();
+  result.draw_shares = solver->draw_shares();
+  return result;
+}
+
+}  // namespace
+
+MultiFitResult fit_multinomial(const MultiFitRequest& request) {
+  check_request(request);
+  if (request.n_classes < 2) throw std::invalid_argument("n_classes must be at least 2.");
+  return std::visit([&](const auto& X) { return fit_view(X, request); }, request.X);
+}
+
+}  // namespace finitesum

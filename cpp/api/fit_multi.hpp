@@ -1,0 +1,57 @@
+// The one entry of the core for multinomial logistic regression: plain data in, plain data out, as in fit.hpp.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <limits>
+#include <string>
+#include <vector>
+
+#include "core/matrix_view.hpp"
+#include "solvers/report.hpp"
+
+namespace finitesum {
+
+// min over (W, b) of (1/S) sum_i s_i [log sum_k exp(z_ik) - z_{i, y_i}] + alpha [ (1 - l1_ratio)/2 |W|_F^2 + l1_ratio
+// |W|_1 ], z_i = W^T x_i + b, W p x K stored by rows.
+struct MultiFitRequest {
+  AnyMatrix X;
+  const std::int32_t* y = nullptr;  // classes, 0 to n_classes - 1; each must have weight
+  std::size_t n_classes = 0;
+  const double* sample_weight = nullptr;  // null: every weight is one
+  double alpha = 0;
+  double l1_ratio = 0;
+  bool fit_intercept = true;
+
+  std::string solver = "auto";
+  std::string sampling = "auto";
+  std::string step_rule = "auto";
+  double step_size = 0;  // if positive, the step itself
+  StopRule stop;
+  double time_limit = std::numeric_limits<double>::infinity();
+  std::uint64_t seed = 0;
+  const double* coef_init = nullptr;        // p x K
+  const double* intercepts_init = nullptr;  // K; null: those of the null model
+
+  // Lossless resume, as in FitRequest.
+  const double* state = nullptr;
+  std::size_t state_size = 0;
+  bool keep_state = false;
+
+  std::function<bool()> interrupted;  // asked at most every 20 ms; true stops the fit
+};
+
+struct MultiFitResult : Outcome {
+  std::vector<double> coef;        // p x K
+  std::vector<double> intercepts;  // K
+  double null_objective = 0;
+  std::string solver;
+  std::string sampling;
+  std::vector<double> draw_shares;  // as in FitResult
+  std::vector<double> state;
+};
+
+// Throws std::invalid_argument, with a message for the user, before any work starts.
+MultiFitResult fit_multinomial(const MultiFitRequest& request);
+
+}  // namespace finitesum

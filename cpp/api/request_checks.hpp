@@ -1,0 +1,72 @@
+// What every request is checked for before work starts. All throw std::invalid_argument with a message for the user.
+#pragma once
+
+#include <array>
+#include <cmath>
+#include <cstddef>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <vector>
+
+#include "core/matrix_view.hpp"
+
+namespace finitesum {
+
+[[noreturn]] inline void refuse(const std::string& what, const std::string& value,
+                                const std::vector<std::string_view>& choices) {
+  std::string message = "unknown " + what + " '" + value + "'; choose from:";
+  for (const std::string_view choice : choices) message += " '" + std::string(choice) + "'";
+  throw std::invalid_argument(message);
+}
+
+template <class Choice, std::size_t size>
+Choice parse(const std::string& what, const std::string& value, const std::array<const char*, size>& names) {
+  for (std::size_t k = 0; k < size; ++k) {
+    if (value == names[k]) return static_cast<Choice>(k);
+  }
+  refuse(what, value, {names.begin(), names.end()});
+}
+
+inline double sum_weights(const double* sample_weight, std::size_t n) {
+  double sum = 0;
+  for (std::size_t i = 0; i < n; ++i) sum += sample_weight != nullptr ? sample_weight[i] : 1.0;
+  if (!(sum > 0) || !std::isfinite(sum))
+    throw std::invalid_argument("The sum of the sample weights must be positive and finite.");
+  return sum;
+}
+
+// What a FitRequest and a MultiFitRequest have in common.
+template <class Request>
+void check_request(const Request& request) {
+  const auto require = [](bool holds, const char* message) {
+    if (!holds) throw std::invalid_argument(message);
+  };
+  require(request.stop.tol >= 0, "tol must not be negative.");
+  require(request.stop.max_iter >= 1, "max_iter must be at least 1.");
+  require(request.step_size >= 0 && std::isfinite(request.step_size), "step_size must be positive and finite.");
+  require(request.time_limit >= 0, "time_limit must not be negative.");
+}
+
+// Views come from outside: nothing is read through an index before it is known to be in range.
+template <class View>
+void check_csr(const View& X) {
+  if constexpr (View::is_sparse) {
+    if (X.row_pointers[0] != 0) throw std::invalid_argument("indptr must start at 0.");
+    for (std::size_t i = 0; i < X.n_rows; ++i) {
+      if (X.row_pointers[i + 1] < X.row_pointers[i] || X.row_pointers[i + 1] > X.n_entries) {
+        throw std::invalid_argument("indptr must not decrease, nor end beyond the stored values.");
+      }
+    }
+    using Unsigned = std::make_unsigned_t<typename View::Index>;
+    const std::size_t stored = X.n_stored();
+    bool in_range = true;
+    for (std::size_t k = 0; k < stored; ++k) in_range &= static_cast<Unsigned>(X.indices[k]) < X.n_columns;
+    if (!in_range) {
+      throw std::invalid_argument("column indices must lie in [0, " + std::to_string(X.n_columns) + ").");
+    }
+  }
+}
+
+}  // namespace finitesum

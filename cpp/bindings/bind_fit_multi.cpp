@@ -1,0 +1,72 @@
+#include <pybind11/numpy.h>
+#include <pybind11/pybind11.h>
+#include <pybind11/stl.h>
+
+#include <utility>
+
+#include "api/fit_multi.hpp"
+#include "bindings/bind.hpp"
+#include "bindings/fit_report.hpp"
+#include "bindings/matrix_arguments.hpp"
+
+namespace py = pybind11;
+
+namespace finitesum {
+
+void bind_fit_multi(py::module_& m) {
+  m.def(
+      "fit_multinomial",
+      [](const py::object& X, const py::object& y, const py::object& sample_weight, std::size_t n_classes, double alpha,
+         double l1_ratio, bool fit_intercept, const std::string& solver, const std::string& sampling,
+         const std::string& step_rule, double step_size, double tol, std::size_t max_iter, std::size_t check_interval,
+         double time_limit, std::uint64_t seed, const py::object& coef_init, const py::object& intercepts_init,
+         const py::object& state, bool keep_state, const py::object& monitor) {
+        MultiFitRequest request;
+        request.X = matrix_view(X);
+        const auto n = static_cast<py::ssize_t>(n_rows_of(request.X));
+        const auto p = static_cast<py::ssize_t>(n_columns_of(request.X));
+        const auto K = static_cast<py::ssize_t>(n_classes);
+        request.y = data_of<std::int32_t>(y, n, "y");
+        request.n_classes = n_classes;
+        if (!sample_weight.is_none()) request.sample_weight = data_of<double>(sample_weight, n, "sample_weight");
+        request.alpha = alpha;
+        request.l1_ratio = l1_ratio;
+        request.fit_intercept = fit_intercept;
+        request.solver = solver;
+        request.sampling = sampling;
+        request.step_rule = step_rule;
+        request.step_size = step_size;
+        request.stop.tol = tol;
+        request.stop.max_iter = max_iter;
+        request.stop.check_interval = check_interval;
+        request.time_limit = time_limit;
+        request.seed = seed;
+        if (!coef_init.is_none()) request.coef_init = data_of<double>(coef_init, p * K, "coef_init");
+        if (!intercepts_init.is_none())
+          request.intercepts_init = data_of<double>(intercepts_init, K, "intercepts_init");
+        if (!state.is_none()) {
+          const auto size = py::reinterpret_borrow<py::array>(state).size();
+          request.state = data_of<double>(state, size, "state");
+          request.state_size = static_cast<std::size_t>(size);
+        }
+        request.keep_state = keep_state;
+        if (!monitor.is_none()) request.stop.monitor = calling(monitor);
+        request.interrupted = keyboard_interrupt_pending;
+        MultiFitResult result;
+        {
+          const py::gil_scoped_release released;
+          result = fit_multinomial(request);
+        }
+        py::dict out = report_of(result);
+        out["coef"] = hand_over(std::move(result.coef)).reshape({p, K});
+        out["intercept"] = hand_over(std::move(result.intercepts));
+        return out;
+      },
+      py::arg("X"), py::arg("y"), py::arg("sample_weight"), py::kw_only(), py::arg("n_classes"), py::arg("alpha"),
+      py::arg("l1_ratio"), py::arg("fit_intercept"), py::arg("solver"), py::arg("sampling"),
+      py::arg("step_rule") = "auto", py::arg("step_size"), py::arg("tol"), py::arg("max_iter"),
+      py::arg("check_interval"), py::arg("time_limit"), py::arg("seed"), py::arg("coef_init"),
+      py::arg("intercepts_init"), py::arg("state") = py::none(), py::arg("keep_state") = false, py::arg("monitor"));
+}
+
+}  // namespace finitesum

@@ -1,0 +1,84 @@
+// What a fit reports to Python and asks of it while it runs.
+#pragma once
+
+#include <pybind11/numpy.h>
+#include <pybind11/pybind11.h>
+
+#include <functional>
+#include <utility>
+#include <vector>
+
+#include "api/fit.hpp"
+
+namespace finitesum {
+
+template <class T>
+pybind11::array_t<T> hand_over(std::vector<T>&& values) {
+  auto* owned = new std::vector<T>(std::move(values));
+  const pybind11::capsule owner(owned, [](void* pointer) { delete static_cast<std::vector<T>*>(pointer); });
+  return pybind11::array_t<T>(static_cast<pybind11::ssize_t>(owned->size()), owned->data(), owner);
+}
+
+struct CheckField {
+  const char* name;
+  double Check::* member;
+};
+inline constexpr CheckField check_fields[] = {{"epoch", &Check::epoch},      {"passes", &Check::passes},
+                                              {"seconds", &Check::seconds},  {"objective", &Check::objective},
+                                              {"gap", &Check::gap},          {"step_size", &Check::step_size},
+                                              {"nonzeros", &Check::nonzeros}};
+
+inline pybind11::dict to_dict(const Check& check) {
+  pybind11::dict entry;
+  for (const CheckField& field : check_fields) entry[field.name] = check.*field.member;
+  return entry;
+}
+
+inline pybind11::dict to_dict(const std::vector<Check>& history) {
+  pybind11::dict columns;
+  for (const CheckField& field : check_fields) {
+    std::vector<double> column;
+    for (const Check& check : history) column.push_back(check.*field.member);
+    columns[field.name] = hand_over(std::move(column));
+  }
+  return columns;
+}
+
+// Everything but the coefficients, of a FitResult or a MultiFitResult; takes the state out of it.
+template <class Result>
+pybind11::dict report_of(Result& result) {
+  pybind11::dict out;
+  out["objective"] = result.objective;
+  out["dual_gap"] = result.dual_gap;
+  out["lower_bound"] = result.lower_bound;
+  out["null_objective"] = result.null_objective;
+  out["n_iter"] = result.n_iter;
+  out["converged"] = result.converged;
+  out["solver"] = result.solver;
+  out["sampling"] = result.sampling;
+  out["stopping"] = name_of(result.stopping);
+  result.draw_shares.resize(10);
+  out["draw_shares"] = hand_over(std::move(result.draw_shares));
+  out["history"] = to_dict(result.history);
+  out["state"] = hand_over(std::move(result.state));
+  return out;
+}
+
+// `monitor` must outlive the fit.
+inline std::function<bool(const Check&)> calling(const pybind11::object& monitor) {
+  return [&monitor](const Check& check) {
+    const pybind11::gil_scoped_acquire gil;
+    return monitor(to_dict(check)).cast<bool>();
+  };
+}
+
+// True when the user pressed Ctrl-C; any other exception raised by a signal handler goes through.
+inline bool keyboard_interrupt_pending() {
+  const pybind11::gil_scoped_acquire gil;
+  if (PyErr_CheckSignals() == 0) return false;
+  if (!PyErr_ExceptionMatches(PyExc_KeyboardInterrupt)) throw pybind11::error_already_set();
+  PyErr_Clear();
+  return true;
+}
+
+}  // namespace finitesum

@@ -1,0 +1,260 @@
+// lazy_updates.hpp with K outputs per column: the iterate W and the gradient sum d = sum_i s_i x_i g_i^T move together
+// by
+//     W <- prox_{step R}(W - direction d - x fresh^T),   d <- d + x change^T,      direction = step / mass,
+// fresh and change being vectors of K numbers. One scale, one slope and one clock serve all outputs of a row.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "penalties/lazy_prox.hpp"
+#include "solvers/multi/problem.hpp"
+
+namespace finitesum {
+
+template <class T>
+class DenseColumns {
+ public:
+  static constexpr double mass_growth = 0;
+  static constexpr double step_tolerance = 0;
+
+  explicit DenseColumns(const MultiProblem<DenseView<T>>& problem)
+      : kernels_(dense_of<T>(problem.kernels.columns)),
+        K_(problem.n_outputs),
+        l1_(problem.l1()),
+        l2_(problem.l2()),
+        w_(problem.n_coefficients()),
+        d_(problem.n_coefficients()) {}
+
+  void predict(DenseRow<T> x, double* out) const { kernels_.dot(x.values, x.size, w_.data(), K_, out); }
+
+  double step_size() const { return step_size_; }
+  void set_step(double step) {
+    step_size_ = step;
+    step_.threshold = step * l1_;
+    step_.shrink = 1 / (1 + step * l2_);
+    set_mass(mass_);
+  }
+  void set_mass(double mass) {
+    mass_ = mass;
+    step_.direction = step_size_ / mass;
+  }
+
+  void step(DenseRow<T> x, const double* fresh, const double* change) {
+    step_.fresh = fresh;
+    step_.change = change;
+    (l1_ > 0 ? kernels_.step_l1 : kernels_.step)(x.values, x.size, w_.data(), d_.data(), K_, &step_);
+  }
+
+  void prefetch(DenseRow<T>) const {}
+  void settle() {}
+  double* coefficients(std::size_t j) { return w_.data() + j * K_; }
+  double* gradient_sums(std::size_t j) { return d_.data() + j * K_; }
+
+ private:
+  const DenseColumnKernels<T>& kernels_;
+  std::size_t K_;
+  double l1_;
+  double l2_;
+  double step_size_ = 0;
+  double mass_ = 1;
+  ColumnStep step_{};
+  std::vector<double> w_;
+  std::vector<double> d_;
+};
+
+// W = scale (v + slope d), see ScaledIterate.
+template <class T, class I>
+class ScaledColumns {
+ public:
+  static constexpr double mass_growth = 0;
+  static constexpr double step_tolerance = 0;
+
+  explicit ScaledColumns(const MultiProblem<CsrView<T, I>>& problem)
+      : kernels_(sparse_of<T, I>(problem.kernels.columns)),
+        K_(problem.n_outputs),
+        l2_(problem.l2()),
+        pairs_(2 * problem.n_coefficients()),
+        move_(K_) {}
+
+  void predict(SparseRow<T, I> x, double* out) const {
+    kernels_.dot_pairs(x.values, x.indices, x.size, pairs_.data(), K_, scale_, slope_, out);
+  }
+
+  double step_size() const { return step_; }
+  void set_step(double step) {
+    step_ = step;
+    rho_ = 1 / (1 + step * l2_);
+    set_mass(mass_);
+  }
+  void set_mass(double mass) {
+    mass_ = mass;
+    direction_ = step_ / mass;
+  }
+
+  void step(SparseRow<T, I> x, const double* fresh, const double* change) {
+    slope_ -= direction_ / scale_;
+    for (std::size_t k = 0; k < K_; ++k) move_[k] = fresh[k] / scale_ + slope_ * change[k];
+    kernels_.step_pairs(x.values, x.indices, x.size, pairs_.data(), K_, move_.data(), change);
+    scale_ *= rho_;
+    if (scale_ < smallest_scale) settle();
+  }
+
+  void prefetch(SparseRow<T, I> x) const {
+    for (std::size_t k = 0; k < x.size; ++k)
+      prefetch_bytes(pairs_.data() + static_cast<std::size_t>(x.indices[k]) * 2 * K_, 2 * K_ * sizeof(double));
+  }
+
+  void settle() {
+    if (scale_ == 1 && slope_ == 0) return;
+    for (std::size_t at = 0; at < pairs_.size(); at += 2 * K_) {
+      for (std::size_t k = at; k < at + K_; ++k) pairs_[k] = scale_ * (pairs_[k] + slope_ * pairs_[k + K_]);
+    }
+    scale_ = 1;
+    slope_ = 0;
+  }
+  double* coefficients(std::size_t j) { return pairs_.data() + j * 2 * K_; }
+  double* gradient_sums(std::size_t j) { return coefficients(j) + K_; }
+
+ private:
+  static constexpr double smallest_scale = 1e-9;
+
+  const SparseColumnKernels<T, I>& kernels_;
+  std::size_t K_;
+  double l2_;
+  double step_ = 0;
+  double mass_ = 1;
+  double rho_ = 1;
+  double direction_ = 0;
+  double scale_ = 1;
+  double slope_ = 0;
+  std::vector<double> pairs_;  // per column: v, then d
+  std::vector<double> move_;
+};
+
+// With L1, see LaggedIterate: one number per column says up to which step all its outputs are current.
+template <class T, class I>
+class LaggedColumns {
+ public:
+  static constexpr double mass_growth = 1.0 / 16;
+  static constexpr double step_tolerance = 1.0 / 16;
+
+  explicit LaggedColumns(const MultiProblem<CsrView<T, I>>& problem)
+      : kernels_(sparse_of<T, I>(problem.kernels.columns)),
+        K_(problem.n_outputs),
+        l1_(problem.l1()),
+        l2_(problem.l2()),
+        segments_(1),
+        pairs_(2 * problem.n_coefficients()),
+        current_to_(problem.n_columns()) {}
+
+  void predict(SparseRow<T, I> x, double* out) {
+    for (std::size_t k = 0; k < x.size; ++k) catch_up(static_cast<std::size_t>(x.indices[k]));
+    kernels_.dot(x.values, x.indices, x.size, pairs_.data(), 2 * K_, K_, out);
+  }
+
+  double step_size() const { return step_size_; }
+  void set_step(double step) {
+    if (step == step_size_) return;
+    settle();
+    step_size_ = step;
+    prox_ = LazyProx(step * l1_, step * l2_);
+    step_.threshold = step * l1_;
+    step_.shrink = 1 / (1 + step * l2_);
+    set_mass(mass_);
+  }
+  void set_mass(double mass) {
+    mass_ = mass;
+    step_.direction = step_size_ / mass;
+    if (segments_.back().first_step == clock_) {
+      segments_.back().direction = step_.direction;
+    } else {
+      segments_.push_back({clock_, step_.direction});
+    }
+  }
+
+  // Must follow predict(x), which has brought the row's columns up to date.
+  void step(SparseRow<T, I> x, const double* fresh, const double* change) {
+    step_.fresh = fresh;
+    step_.change = change;
+    kernels_.step_l1(x.values, x.indices, x.size, pairs_.data(), K_, &step_);
+    ++clock_;
+    for (std::size_t k = 0; k < x.size; ++k) current_to_[static_cast<std::size_t>(x.indices[k])] = clock_;
+  }
+
+  void prefetch(SparseRow<T, I> x) const {
+    for (std::size_t k = 0; k < x.size; ++k) {
+      const auto j = static_cast<std::size_t>(x.indices[k]);
+      prefetch_bytes(pairs_.data() + j * 2 * K_, 2 * K_ * sizeof(double));
+      __builtin_prefetch(&current_to_[j]);
+    }
+  }
+
+  void settle() {
+    if (clock_ == 0) return;
+    for (std::size_t j = 0; j < current_to_.size(); ++j) catch_up(j);
+    std::fill(current_to_.begin(), current_to_.end(), 0);
+    clock_ = 0;
+    segments_.assign(1, {0, step_.direction});
+  }
+  double* coefficients(std::size_t j) { return pairs_.data() + j * 2 * K_; }
+  double* gradient_sums(std::size_t j) { return coefficients(j) + K_; }
+
+ private:
+  struct Segment {
+    std::int64_t first_step;
+    double direction;
+  };
+
+  void catch_up(std::size_t j) {
+    std::int64_t from = current_to_[j];
+    current_to_[j] = clock_;
+    if (from == clock_) return;
+    double* w = coefficients(j);
+    const double* d = gradient_sums(j);
+    std::size_t segment = segments_.size() - 1;
+    while (segments_[segment].first_step > from) --segment;
+    while (from < clock_) {
+      const std::int64_t to = segment + 1 < segments_.size() ? segments_[segment + 1].first_step : clock_;
+      const LazyProx::Steps steps = prox_.steps(to - from);
+      for (std::size_t k = 0; k < K_; ++k) w[k] = prox_(w[k], segments_[segment].direction * d[k], steps);
+      from = to;
+      ++segment;
+    }
+  }
+
+  const SparseColumnKernels<T, I>& kernels_;
+  std::size_t K_;
+  double l1_;
+  double l2_;
+  double step_size_ = 0;
+  double mass_ = 1;
+  ColumnStep step_{};
+  LazyProx prox_{0, 0};
+  std::int64_t clock_ = 0;
+  std::vector<Segment> segments_;
+  std::vector<double> pairs_;  // per column: w, then d
+  std::vector<std::int64_t> current_to_;
+};
+
+template <class Columns>
+struct ColumnsType {
+  using type = Columns;
+};
+
+// Calls make(ColumnsType<...>) with the iterate that suits the view and the penalty.
+template <class View, class Make>
+auto with_columns(const MultiProblem<View>& problem, Make&& make) {
+  using T = typename View::Value;
+  if constexpr (View::is_sparse) {
+    using I = typename View::Index;
+    if (problem.l1() > 0) return make(ColumnsType<LaggedColumns<T, I>>{});
+    return make(ColumnsType<ScaledColumns<T, I>>{});
+  } else {
+    return make(ColumnsType<DenseColumns<T>>{});
+  }
+}
+
+}  // namespace finitesum

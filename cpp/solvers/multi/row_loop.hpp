@@ -1,0 +1,58 @@
+// row_loop.hpp for K outputs: starting points, results and saved states of the iterate, and what the step rule asks.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <vector>
+
+#include "solvers/multi/problem.hpp"
+#include "solvers/row_loop.hpp"
+
+namespace finitesum {
+
+// f_i = omega loss(z_i) and a gradient of squared norm omega^2 |g|^2 q: a step along it shifts the scores by -omega q g
+// / L.
+template <class View>
+bool raise(LineSearch& search, const MultiProblem<View>& problem, std::size_t i, const double* z, const double* g,
+           double q, double omega) {
+  const std::size_t K = problem.n_outputs;
+  double squared = 0;
+  for (std::size_t k = 0; k < K; ++k) squared += g[k] * g[k];
+  Scores trial(problem.kernels, K);
+  const auto value_after = [&](double step) {
+    for (std::size_t k = 0; k < K; ++k) trial.z()[k] = z[k] - step * omega * q * g[k];
+    return trial.evaluate(problem.label(i));
+  };
+  const double value = value_after(0);
+  return search.raise(omega * omega * squared * q,
+                      [&](double L) { return value_after(1 / L) <= value - omega * squared * q / (2 * L); });
+}
+
+template <class View>
+using MultiStepRule = BasicStepRule<MultiProblem<View>>;
+
+// W = start (empty: zero), d = 0.
+template <class Columns>
+void load_columns(Columns& iterate, std::size_t p, std::size_t K, const std::vector<double>& start) {
+  iterate.settle();
+  for (std::size_t j = 0; j < p; ++j) {
+    for (std::size_t k = 0; k < K; ++k) iterate.coefficients(j)[k] = start.empty() ? 0 : start[j * K + k];
+    std::fill_n(iterate.gradient_sums(j), K, 0.0);
+  }
+}
+
+template <class Columns>
+void copy_coefficients(Columns& iterate, std::size_t p, std::size_t K, double* W) {
+  for (std::size_t j = 0; j < p; ++j) std::copy_n(iterate.coefficients(j), K, W + j * K);
+}
+
+template <class Columns>
+void transfer_columns(Archive& archive, Columns& iterate, std::size_t p, std::size_t K) {
+  iterate.settle();
+  for (std::size_t j = 0; j < p; ++j) {
+    for (std::size_t k = 0; k < K; ++k) archive(iterate.coefficients(j)[k]);
+    for (std::size_t k = 0; k < K; ++k) archive(iterate.gradient_sums(j)[k]);
+  }
+}
+
+}  // namespace finitesum

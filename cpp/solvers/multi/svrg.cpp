@@ -1,0 +1,194 @@
+// SVRG of svrg.cpp for K outputs: around an anchor with derivatives u_i (n x K) and gradient d = sum_i s_i x_i u_i^T,
+// steps for 2 n draws; the last iterate becomes the anchor.
+#include <algorithm>
+#include <cstddef>
+#include <limits>
+#include <vector>
+
+#include "solvers/multi/any.hpp"
+#include "solvers/multi/columns.hpp"
+#include "solvers/multi/evaluation.hpp"
+#include "solvers/multi/row_loop.hpp"
+
+namespace finitesum {
+namespace {
+
+template <class View, class Columns>
+class MultiSvrg final : public Solver {
+ public:
+  MultiSvrg(const MultiProblem<View>& problem, const MultiSetup& setup)
+      : problem_(problem),
+        K_(problem.n_outputs),
+        coef_(setup.coef),
+        intercepts_out_(setup.intercepts),
+        start_(copy_unless_zero(setup.coef, problem.n_coefficients())),
+        start_intercepts_(setup.intercepts, setup.intercepts + problem.n_outputs),
+        steps_(problem, setup, false),
+        iterate_(problem),
+        evaluation_(problem),
+        scores_(problem.kernels, K_),
+        derivatives_(problem.n_rows() * K_),
+        gradient_(problem.n_coefficients()),
+        fresh_(K_),
+        no_change_(K_) {
+    begin();
+  }
+
+  void run_epoch(std::size_t number, Control& control) override {
+    if (!anchored_) take_anchor();
+    steps_.begin_epoch(number);
+    iterate_.settle();
+    iterate_.set_step(step_size());
+    anchored_ = false;
+    const auto prefetch_row = [&](std::size_t i) {
+      prefetch_bytes(&derivatives_[i * K_], K_ * sizeof(double));
+      __builtin_prefetch(&problem_.y[i]);
+    };
+    for (std::size_t half = 0; half < 2 && !control.stopped(); ++half) {
+      draws_ += for_each_draw(
+          problem_.X, iterate_, steps_, 2 * number + half, control, prefetch_row,
+          [&](const Draw& draw) { visit(draw); }, K_);
+    }
+  }
+
+  Certificate check() override { return anchored_ ? certificate_ : take_anchor(); }
+  bool checks_are_free() const override { return true; }
+  double passes() const override {
+    return static_cast<double>(draws_) / static_cast<double>(problem_.n_rows()) + static_cast<double>(anchors_);
+  }
+  const char* sampling() const override { return steps_.sampling(); }
+  std::vector<double> draw_shares() const override { return steps_.draw_shares(); }
+  double step_size() const override {
+    const double inverse = steps_.inverse_unbiased();
+    return steps_.step(inverse, inverse / 2);
+  }
+
+  void restart_with_half_step() override {
+    steps_.halve();
+    begin();
+  }
+
+  void transfer(Archive& archive) override {
+    if (!archive.is_loading()) check();
+    transfer_columns(archive, iterate_, problem_.n_columns(), K_);
+    archive(derivatives_);
+    archive(intercepts_);
+    archive(certificate_.objective);
+    archive(certificate_.lower_bound);
+    archive(certificate_.gradient_norm);
+    archive(certificate_.nonzeros);
+    archive(first_objective_);
+    archive.integer(draws_);
+    archive.integer(anchors_);
+    steps_.transfer(archive);
+    last_objective_ = certificate_.objective;
+    last_intercepts_ = intercepts_;
+    last_anchor_.resize(problem_.n_coefficients());
+    copy_coefficients(iterate_, problem_.n_columns(), K_, last_anchor_.data());
+    anchored_ = true;
+  }
+
+  double finish() override {
+    iterate_.settle();
+    copy_coefficients(iterate_, problem_.n_columns(), K_, coef_);
+    std::copy(intercepts_.begin(), intercepts_.end(), intercepts_out_);
+    return 0;
+  }
+
+ private:
+  bool is_much_worse(double objective) const {
+    return !(objective <= 2 * last_objective_) && !(objective <= 1e-9 * first_objective_);
+  }
+
+  void begin() {
+    last_objective_ = std::numeric_limits<double>::infinity();
+    load_columns(iterate_, problem_.n_columns(), K_, start_);
+    iterate_.set_mass(problem_.total_weight);
+    intercepts_ = start_intercepts_;
+    anchored_ = false;
+  }
+
+  // The intercepts of the anchor are the best ones: its derivatives sum to zero.
+  Certificate take_anchor(bool may_go_back = true) {
+    iterate_.settle();
+    copy_coefficients(iterate_, problem_.n_columns(), K_, coef_);
+    evaluation_.multiply(coef_, derivatives_.data());
+    const double objective = evaluation_.best_objective(coef_, derivatives_.data(), intercepts_.data());
+    ++anchors_;
+    if (may_go_back && is_much_worse(objective)) return go_back();
+    if (anchors_ == 1) first_objective_ = objective;
+    last_objective_ = objective;
+    last_intercepts_ = intercepts_;
+    last_anchor_.assign(coef_, coef_ + problem_.n_coefficients());
+    certificate_ = evaluation_.certify(coef_, derivatives_.data(), intercepts_.data(), objective, gradient_.data());
+    for (std::size_t j = 0; j < problem_.n_columns(); ++j) {
+      for (std::size_t k = 0; k < K_; ++k) iterate_.gradient_sums(j)[k] = problem_.total_weight * gradient_[j * K_ + k];
+    }
+    anchored_ = true;
+    return certificate_;
+  }
+
+  // Steps too long for the rows met since the last anchor: from there again, with half of them.
+  Certificate go_back() {
+    steps_.halve();
+    load_columns(iterate_, problem_.n_columns(), K_, last_anchor_);
+    intercepts_ = last_intercepts_;
+    return take_anchor(false);
+  }
+
+  void visit(const Draw& draw) {
+    const std::size_t i = draw.row;
+    const auto row = problem_.X.row(i);
+    iterate_.predict(row, scores_.z());
+    for (std::size_t k = 0; k < K_; ++k) scores_.z()[k] += intercepts_[k];
+    scores_.evaluate(problem_.label(i));
+    double* g = scores_.probabilities();
+    g[problem_.label(i)] -= 1;
+    if (steps_.observe(i, static_cast<const double*>(scores_.z()), static_cast<const double*>(g)))
+      follow_step(iterate_, step_size());
+    const double factor = iterate_.step_size() * problem_.weight(i) * steps_.unbiased(draw);
+    const double* u = &derivatives_[i * K_];
+    for (std::size_t k = 0; k < K_; ++k) fresh_[k] = factor * (g[k] - u[k]);
+    if (problem_.fit_intercept) {
+      for (std::size_t k = 0; k < K_; ++k) intercepts_[k] -= fresh_[k];
+    }
+    iterate_.step(row, fresh_.data(), no_change_.data());
+  }
+
+  const MultiProblem<View>& problem_;
+  std::size_t K_;
+  double* coef_;
+  double* intercepts_out_;
+  std::vector<double> start_;  // empty: zero
+  std::vector<double> start_intercepts_;
+  MultiStepRule<View> steps_;
+  Columns iterate_;
+  MultiEvaluation<View> evaluation_;
+  Scores scores_;
+  std::vector<double> derivatives_;  // of the anchor
+  std::vector<double> gradient_;
+  std::vector<double> fresh_;
+  std::vector<double> no_change_;
+  bool anchored_ = false;  // the anchor is the present iterate, and certificate_ is its certificate
+  Certificate certificate_;
+  double first_objective_ = 0;
+  double last_objective_ = 0;
+  std::vector<double> last_intercepts_;
+  std::vector<double> last_anchor_;
+  std::vector<double> intercepts_;
+  std::size_t draws_ = 0;
+  std::size_t anchors_ = 0;
+};
+
+}  // namespace
+
+template <class View>
+std::unique_ptr<Solver> make_multi_svrg(const MultiProblem<View>& problem, const MultiSetup& setup) {
+  return with_columns<View>(problem, [&](auto columns) -> std::unique_ptr<Solver> {
+    return std::make_unique<MultiSvrg<View, typename decltype(columns)::type>>(problem, setup);
+  });
+}
+
+FINITESUM_FOR_EACH_MULTI_VIEW(make_multi_svrg)
+
+}  // namespace finitesum

@@ -1,0 +1,110 @@
+"""Multinomial logistic regression by SAG, SAGA and SVRG: table.py and svrg.py with K outputs."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.special import logsumexp, softmax
+
+from finitesum import _core
+from reference.problem import Problem
+
+
+@dataclass(frozen=True)
+class Multinomial(Problem):
+    """`y` holds class numbers; W is p x K, scores are z_i = W^T x_i + b."""
+
+    K: int = 3
+
+    def smoothness(self):
+        return 0.5
+
+    def derivatives(self, z):
+        return softmax(z, axis=1) - np.eye(self.K)[self.y]
+
+    def derivative(self, z, i):
+        return softmax(z) - np.eye(self.K)[self.y[i]]
+
+    def values(self, z):
+        return logsumexp(z, axis=1) - z[np.arange(self.n), self.y]
+
+    def value(self, z, i):
+        return logsumexp(z) - z[self.y[i]]
+
+    def penalty(self, W):
+        return super().penalty(W.ravel())
+
+    def gradient(self, W, b):
+        u = self.s[:, None] * self.derivatives(self.X @ W + b) / self.S
+        return self.X.T @ u, u.sum(axis=0)
+
+    def best_intercept(self, W, b):
+        """Iterative scaling, then Newton; their sum, which changes nothing, stays as it is."""
+        weights, mean = np.bincount(self.y, self.s, self.K), np.mean(b)
+        for iteration in range(50):
+            q = softmax(self.X @ W + b, axis=1)
+            masses = self.s @ q
+            if iteration < 30:
+                b = b + np.log(weights / masses)
+                b = b + mean - b.mean()
+                continue
+            hessian = np.diag(masses) - (self.s[:, None] * q).T @ q + self.S / self.K
+            b = b - np.linalg.solve(hessian, masses - weights)
+        return b
+
+
+def table_epochs(problem, rule, W, b, *, seed, mass_growth=0.0):
+    """Yields (W, b, table) after each epoch, see table.py."""
+    n, K = problem.n, problem.K
+    seen, mass, seen_mass, table = set(), 0.0, 0.0, np.zeros((n, K))
+    if np.any(W):
+        seen, mass, table = set(range(n)), problem.S, problem.derivatives(problem.X @ W + b)
+    d, d_b = problem.X.T @ (problem.s[:, None] * table), problem.s @ table
+    smoothness = problem.smoothness() * rule.rows if rule.lipschitz else None
+    importance = _core.importance(smoothness) if rule.lipschitz else np.ones(n)
+    epoch = 0
+    while True:
+        step = rule.step(len(seen) / n)
+        for i in _core.draws(seed, epoch, 0, n, n, smoothness):
+            x, s = problem.X[i], problem.s[i]
+            g = problem.derivative(x @ W + b, i)
+            if i not in seen:
+                seen.add(i)
+                seen_mass += s
+                if seen_mass > mass * (1 + mass_growth) or len(seen) == n:
+                    mass = seen_mass
+            if mass == 0:
+                continue
+            if len(seen) < n:
+                now = rule.step(len(seen) / n)
+                step = now if abs(now - step) > mass_growth * step else step
+            change, table[i] = s * (g - table[i]), g
+            unbiased = 1 / mass if rule.solver == "sag" else importance[i] * n / problem.S
+            W = problem.prox(W - step * (d / mass + unbiased * np.outer(x, change)), step)
+            if problem.intercept:
+                b = b - step * (d_b / mass + change * unbiased)
+            d, d_b = d + np.outer(x, change), d_b + change
+        yield W, b, table
+        epoch += 1
+
+
+def svrg_epochs(problem, rule, W, b, *, seed):
+    """Yields (W, b, u) at each new anchor, see svrg.py."""
+    n, S, epoch = problem.n, problem.S, 0
+    smoothness = problem.smoothness() * rule.rows if rule.lipschitz else None
+    importance = _core.importance(smoothness) if rule.lipschitz else np.ones(n)
+    while True:
+        b = problem.best_intercept(W, b) if problem.intercept else b
+        u = problem.derivatives(problem.X @ W + b)
+        mean = problem.X.T @ (problem.s[:, None] * u) / S
+        if epoch > 0:
+            yield W, b, u
+        step = rule.step(True)
+        draws = [_core.draws(seed, 2 * epoch + half, 0, n, n, smoothness) for half in (0, 1)]
+        for i in np.concatenate(draws):
+            x = problem.X[i]
+            g = problem.derivative(x @ W + b, i)
+            change = problem.s[i] * (g - u[i]) * importance[i] * n / S
+            W = problem.prox(W - step * (mean + np.outer(x, change)), step)
+            if problem.intercept:
+                b = b - step * change
+        epoch += 1
