@@ -61,6 +61,13 @@ FINITESUM_INLINE double exp(double x) {
   return ((1.0 + e.expm1_r) * power_of_two(half_rounded)) * power_of_two(rest_rounded);
 }
 
+// exp(x) for x <= 0, shorter by the care for overflow and subnormal numbers: below -700 it stays at exp(-700) = 1e-304.
+FINITESUM_INLINE double exp_of_negative(double x) {
+  const ReducedExponential e = reduce_exponential(max(x, -700.0));
+  const double scale = power_of_two(e.n + round_to_integer);
+  return scale + scale * e.expm1_r;
+}
+
 // exp(x) - 1 for x <= 0 without cancellation, relative error below 1e-15: (2^n - 1) + 2^n expm1(r).
 FINITESUM_INLINE double expm1_of_negative(double x) {
   const ReducedExponential e = reduce_exponential(max(x, -700.0));

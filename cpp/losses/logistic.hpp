@@ -16,15 +16,15 @@ struct Logistic {
 
   FINITESUM_INLINE double value(double z, double y) const {
     const double m = y * z;
-    return math::log1p(math::exp(-math::abs(m))) - math::min(m, 0.0);
+    return math::log1p(math::exp_of_negative(-math::abs(m))) - math::min(m, 0.0);
   }
   FINITESUM_INLINE double derivative(double z, double y) const {
     const double m = y * z;
-    const double e = math::exp(-math::abs(m));
+    const double e = math::exp_of_negative(-math::abs(m));
     return -y * ((m > 0.0 ? e : 1.0) / (1.0 + e));
   }
   FINITESUM_INLINE double curvature(double z, double y) const {
-    const double e = math::exp(-math::abs(y * z));
+    const double e = math::exp_of_negative(-math::abs(y * z));
     return e / ((1.0 + e) * (1.0 + e));
   }
   FINITESUM_INLINE double conjugate(double u, double y) const {
