@@ -200,7 +200,6 @@ def test_saga_with_weights_is_indicted():
 @pytest.mark.parametrize(
     ("model", "y", "message"),
     [
-        (sk.LogisticRegression(), three_classes, "for two classes"),
         (LinearSVC(), labels, "liblinear penalizes the intercept"),
         (sk.LogisticRegression(solver="liblinear"), labels, "liblinear penalizes the intercept"),
         (LinearSVC(loss="hinge", fit_intercept=False), labels, "loss='squared_hinge'"),

@@ -41,21 +41,35 @@ def class_targets(
 ) -> tuple[list[NDArray[np.float64]], Weights]:
     """Signs per output, and the weights with those of the classes in them."""
     classes = classifier.classes_
-    name = type(classifier).__name__
+    if len(classes) > 2 and classifier.class_weight is not None and type(classifier) in _PROBLEMS:
+        raise ValueError(
+            f"certify does not support class_weight of {type(classifier).__name__} for more than "
+            "two classes, one against the rest each: there it weights each class's own problem "
+            "differently."
+        )
+    weight = class_weights(classifier, y, weight)
+    positives = classes[1:] if len(classes) == 2 else classes
+    return [np.where(y == positive, 1.0, -1.0) for positive in positives], weight
+
+
+def is_multinomial(classifier: Any) -> bool:
+    """Whether the classifier minimizes one loss of all its classes, which are more than two."""
+    if len(classifier.classes_) <= 2:
+        return False
+    if isinstance(classifier, LinearClassifier):
+        return classifier._multinomial
+    return (
+        isinstance(classifier, linear_model.LogisticRegression)
+        and classifier.solver != "liblinear"
+        and getattr(classifier, "multi_class", None) != "ovr"  # of older versions
+    )
+
+
+def class_weights(classifier: Any, y: NDArray[Any], weight: Weights) -> Weights:
+    """Sample weights times those of the classes, of labels that the classifier knows."""
     counted = y if weight is None else y[weight > 0.0]
-    if not np.isin(counted, classes).all():
-        raise ValueError(f"y contains labels that {name} was not fitted on.")
-    if len(classes) > 2:
-        if isinstance(classifier, linear_model.LogisticRegression) or "Logistic" in name:
-            raise ValueError(
-                f"certify supports {name} for two classes; for more its loss is the multinomial "
-                f"one, which is not among {_core.loss_names()}."
-            )
-        if classifier.class_weight is not None and type(classifier) in _PROBLEMS:
-            raise ValueError(
-                f"certify does not support class_weight of {name} for more than two classes: there "
-                "it weights each class's own problem differently."
-            )
+    if not np.isin(counted, classifier.classes_).all():
+        raise ValueError(f"y contains labels that {type(classifier).__name__} was not fitted on.")
     if isinstance(classifier, linear_model.SGDClassifier):
         # "balanced" does not look at the sample weights there
         of_class = _class_weighted(classifier.class_weight, y, None)
@@ -63,8 +77,7 @@ def class_targets(
             weight = of_class if weight is None else weight * of_class
     else:
         weight = _class_weighted(classifier.class_weight, y, weight)
-    positives = classes[1:] if len(classes) == 2 else classes
-    return [np.where(y == positive, 1.0, -1.0) for positive in positives], weight
+    return weight
 
 
 def problem_of(estimator: Any, total: float, n_samples: int) -> Problem:

@@ -1,7 +1,7 @@
 """How far any linear model is from its optimum, whichever program fitted it."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import singledispatch
 from numbers import Integral, Real
 from typing import Any
@@ -16,10 +16,13 @@ from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_dat
 
 from finitesum import _core
 from finitesum._least_squares import WIDEST, least_squares_bound
+from finitesum._multinomial import certify_multinomial
 from finitesum._objectives import (
     Weights,
     class_targets,
+    class_weights,
     is_known,
+    is_multinomial,
     known_names,
     loss_targets,
     problem_of,
@@ -28,6 +31,7 @@ from finitesum._validation import FLOAT_DTYPES, core_matrix, sample_weights, tot
 from finitesum.linear._solve import Problem
 
 _DATA = {"accept_sparse": "csr", "accept_large_sparse": True, "dtype": FLOAT_DTYPES, "order": "C"}
+_INTERCEPT = "intercept must be 0 where fit_intercept=False."
 _MAX_ITER = Interval(Integral, 0, None, closed="left")
 
 
@@ -83,7 +87,7 @@ class Certificate:
         "intercept": [Real, "array-like"],
         "X": ["array-like", "sparse matrix"],
         "y": ["array-like"],
-        "loss": [StrOptions(set(_core.loss_names()))],
+        "loss": [StrOptions({*_core.loss_names(), "multinomial"})],
         "alpha": [Interval(Real, 0.0, None, closed="left")],
         "l1_ratio": [Interval(Real, 0.0, 1.0, closed="both")],
         "sample_weight": [Real, "array-like", None],
@@ -115,23 +119,26 @@ def certify(
                                                             + l1_ratio ||w||_1].
 
     ``certify(estimator, X, y, *, sample_weight=None, max_iter=20)`` reads all of this off a fitted
-    estimator: one of this package, or scikit-learn's `LogisticRegression` (two classes),
-    `LinearSVC` (squared hinge, no intercept), `Ridge`, `Lasso`, `ElasticNet`, `LinearRegression`,
+    estimator: one of this package, or scikit-learn's `LogisticRegression`, `LinearSVC`
+    (squared hinge, no intercept), `Ridge`, `Lasso`, `ElasticNet`, `LinearRegression`,
     `PoissonRegressor`, `SGDClassifier` or `SGDRegressor`. X and y are those of the fit.
 
     Parameters
     ----------
-    coef : array-like of shape (n_features,) or estimator
-        Coefficients w, or a fitted estimator. Passed by position.
-    intercept : float
+    coef : array-like of shape (n_features,) or (n_classes, n_features), or estimator
+        Coefficients w, or a fitted estimator. Passed by position. Two-dimensional for the loss
+        "multinomial", the classes sorted.
+    intercept : float or array-like of shape (n_classes,)
         Intercept b; zero if ``fit_intercept=False``.
     X : {array-like, sparse matrix} of shape (n_samples, n_features)
         Samples. C-contiguous float32 or float64 arrays and CSR matrices are used in place.
     y : array-like of shape (n_samples,)
-        Targets. For a loss of margins -1 and 1, or two labels of which the greater one counts as 1.
-    loss : {"squared", "logistic", "squared_hinge", "smoothed_hinge", "huber", "poisson"}
+        Targets. For a loss of margins -1 and 1, or two labels of which the greater one counts as 1;
+        for "multinomial", the labels of the classes.
+    loss : {"squared", "logistic", "squared_hinge", "smoothed_hinge", "huber", "poisson", \
+            "multinomial"}
         (z - y)^2 / 2; log(1 + exp(-y z)); max(0, 1 - y z)^2; the hinge, quadratic over a width;
-        Huber's; half the Poisson deviance with a log link.
+        Huber's; half the Poisson deviance with a log link; log sum_k exp(z_k) - z_y.
     alpha : float
         Strength of the penalty, in units of the mean loss: 1 / (C S) for a C of scikit-learn's.
     l1_ratio : float, default=0.0
@@ -186,6 +193,10 @@ def certify(
     the Hessian, less its rounding, min F >= F(v, b) - ||gradient||^2 / (2 lambda) for any v; v is a
     Newton step from w, and the distance follows from lambda as above from l2.
 
+    The multinomial loss has one u_i in R^K per sample, q_i - e_{y_i} with probabilities q_i, and
+    the conjugate sum_k q_ik log q_ik; the bound is that of the package's solver, from the better of
+    the point and the null model, without the search for a scale.
+
     Some eps of the objective is taken off the bound for the sake of rounding.
 
     Examples
@@ -200,15 +211,17 @@ def certify(
     X, y = check_X_y(X, y, y_numeric=False, **_DATA)
     weight = sample_weights(sample_weight, X)
     total_weight(weight, X.shape[0])
-    w = _one_row(coef)
-    if len(w) != X.shape[1]:
+    w = _rows(coef) if loss == "multinomial" else _one_row(coef)
+    if w.shape[-1] != X.shape[1]:
         raise ValueError(
-            f"X has {X.shape[1]} features, but coef has {len(w)}: they must be the same."
+            f"X has {X.shape[1]} features, but coef has {w.shape[-1]}: they must be the same."
         )
     b = check_array(np.atleast_1d(intercept), ensure_2d=False, dtype=np.float64)
+    problem = Problem(loss, float(alpha), float(l1_ratio), float(loss_parameter))
+    if loss == "multinomial":
+        return _certify_multinomial(w, b, X, y, weight, problem, bool(fit_intercept), max_iter)
     if b.size != 1:
         raise ValueError(f"intercept must be one number, got an array of shape {b.shape}.")
-    problem = Problem(loss, float(alpha), float(l1_ratio), float(loss_parameter))
     targets = loss_targets(loss, y)
     return _certify([(w, b.item(), targets)], problem, X, weight, bool(fit_intercept), max_iter)
 
@@ -232,6 +245,20 @@ def _certify_estimator(
     X, y = validate_data(estimator, X, y, reset=False, multi_output=True, **_DATA)
     weight = sample_weights(sample_weight, X)
     coef = _dense(estimator.coef_).reshape(-1, X.shape[1])
+    if is_classifier(estimator) and is_multinomial(estimator):
+        y = column_or_1d(y)
+        weight = class_weights(estimator, y, weight)
+        problem = problem_of(estimator, total_weight(weight, X.shape[0]), X.shape[0])
+        return _certify_multinomial(
+            coef,
+            np.atleast_1d(np.asarray(estimator.intercept_, dtype=np.float64)),
+            X,
+            y,
+            weight,
+            replace(problem, loss="multinomial"),
+            bool(estimator.fit_intercept),
+            max_iter,
+        )
     if is_classifier(estimator):
         targets, weight = class_targets(estimator, column_or_1d(y), weight)
     else:
@@ -259,7 +286,7 @@ def _certify(
 ) -> Certificate:
     """Certify one (coefficients, intercept, targets) per output; the outputs add up."""
     if not fit_intercept and any(b != 0.0 for _, b, _ in points):
-        raise ValueError("intercept must be 0 where fit_intercept=False.")
+        raise ValueError(_INTERCEPT)
     matrix = core_matrix(X)
     found = [
         _core.certify(
@@ -283,6 +310,31 @@ def _certify(
             bound = least_squares_bound(X, target, weight, w, fit_intercept)
             each["lower_bound"] = max(each["lower_bound"], bound.lower_bound)
             convexity = bound.convexity  # depends on X and the weights alone
+    return _certificate(found, problem, convexity)
+
+
+def _certify_multinomial(
+    coef: NDArray[np.float64],
+    intercept: NDArray[np.float64],
+    X: Any,
+    y: NDArray[Any],
+    weight: Weights,
+    problem: Problem,
+    fit_intercept: bool,
+    max_iter: int,
+) -> Certificate:
+    if intercept.size not in (1, len(coef)):
+        raise ValueError(
+            f"intercept must be one number or {len(coef)}, got an array of shape {intercept.shape}."
+        )
+    b = np.broadcast_to(intercept.ravel(), len(coef))
+    if not fit_intercept and b.any():
+        raise ValueError(_INTERCEPT)
+    found = certify_multinomial(coef, b, X, y, weight, problem, fit_intercept, max_iter)
+    return _certificate([found], problem, problem.alpha * (1.0 - problem.l1_ratio))
+
+
+def _certificate(found: list[dict[str, float]], problem: Problem, convexity: float) -> Certificate:
     objective, lower_bound, null = (
         math.fsum(each[key] for each in found)
         for key in ("objective", "lower_bound", "null_objective")
@@ -310,6 +362,13 @@ def _dense(coef: Any) -> NDArray[np.float64]:
         array, ensure_2d=False, dtype=np.float64, input_name="coef"
     )
     return dense
+
+
+def _rows(coef: Any) -> NDArray[np.float64]:
+    W = _dense(coef)
+    if W.ndim != 2:
+        raise ValueError(f"coef must have shape (n_classes, n_features), got {W.shape}.")
+    return W
 
 
 def _one_row(coef: Any) -> NDArray[np.float64]:
