@@ -7,7 +7,7 @@ import warnings
 import numpy as np
 import pytest
 import scipy.sparse as sp
-from sklearn.datasets import load_breast_cancer, load_diabetes, load_wine
+from sklearn.datasets import load_breast_cancer, load_diabetes, load_iris, load_wine
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.preprocessing import MaxAbsScaler, StandardScaler, scale
 
@@ -339,3 +339,10 @@ def test_docstring_examples(module):
     result = doctest.testmod(module)
     assert result.attempted > 0
     assert result.failed == 0
+
+
+def test_more_than_two_classes_curve_by_one_half():
+    X, y = load_iris(return_X_y=True)
+    found = diagnose(X, y, LogisticRegression())
+    expected = smoothness_report(X, y, "multinomial", alpha=1 / len(y))
+    assert found.smoothness.L_max == pytest.approx(expected.L_max)

@@ -38,7 +38,10 @@ inline double derivative_or_zero(double u) { return u == u ? u : 0.0; }
 template <class View>
 void margins(const Problem<View>& problem, const double* w, double b, std::size_t first, std::size_t count, double* z) {
   const auto& rows = row_kernels(problem.kernels, problem.X);
-  for (std::size_t k = 0; k < count; ++k) z[k] = b + dot(rows, problem.X.row(first + k), w);
+  for (std::size_t k = 0; k < count; ++k) {
+    if (first + k + 2 < problem.n_rows()) prefetch_once(problem.X.row(first + k + 2));
+    z[k] = b + dot(rows, problem.X.row(first + k), w);
+  }
 }
 
 inline double penalty_value(const AnyPenalty& penalty, const double* w, std::size_t n) {

@@ -1,7 +1,7 @@
 """What makes a problem slow or its solution meaningless, each with a number and a remedy."""
 
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -122,7 +122,7 @@ def diagnose(X: Any, y: Any, estimator: LinearEstimator, *, sample_weight: Any =
     if is_classifier(estimator):
         check_classification_targets(y)
         weight = _class_weighted(estimator.class_weight, y, weight)
-    problem = _problem(estimator, 1 if y.ndim == 1 else y.shape[1], total_weight(weight, len(y)))
+    problem = _problem(estimator, y, total_weight(weight, len(y)))
     if sp.issparse(X):  # checked, and duplicate entries summed
         data, indices, indptr, n_features = core_matrix(X)
         X = sp.csr_array((data, indices, indptr), shape=(X.shape[0], n_features))
@@ -157,12 +157,15 @@ def _present(finding: Finding | None) -> list[Finding]:
     return [] if finding is None else [finding]
 
 
-def _problem(estimator: Any, n_outputs: int, total: float) -> Problem:
+def _problem(estimator: Any, y: NDArray[Any], total: float) -> Problem:
     """Give the problem an estimator poses; of several outputs, the most weakly penalized."""
     if is_classifier(estimator):
         problem: Problem = estimator._problem(_alpha_from_c(estimator.C, total))
+        n_classes = len(np.unique(y))
+        if estimator._multinomial and n_classes > 2:
+            problem = replace(problem, loss="multinomial", n_classes=n_classes)
         return problem
-    problems: list[Problem] = estimator._problems(n_outputs, total)
+    problems: list[Problem] = estimator._problems(1 if y.ndim == 1 else y.shape[1], total)
     return min(problems, key=lambda problem: problem.alpha)
 
 
@@ -192,7 +195,7 @@ def _separable(
     summary: DataSummary,
 ) -> Finding | None:
     """Find separators of the classes that nearly solve the problem once they are long."""
-    if problem.loss != "logistic":
+    if problem.loss not in ("logistic", "multinomial"):
         return None
     l1, l2 = problem.alpha * problem.l1_ratio, problem.alpha * (1.0 - problem.l1_ratio)
     # margins of 1 on both sides take ||w|| >= 1 / max ||x||, and ||w||_1 no less

@@ -4,7 +4,7 @@ import numpy as np
 
 
 def balanced(problem, u):
-    """Shrinks the heavier side of s_i u_i, on every 128th, 16th, 4th or each row, to a sum of zero."""
+    """Shrinks the heavier side of s_i u_i, on every 128th, 16th, 4th or each row, to sum to 0."""
     mass = problem.s * u
     excess = mass.sum()
     if abs(excess) <= 1e-15 * np.abs(mass).sum():
