@@ -39,19 +39,14 @@ template <class View>
 void margins(const Problem<View>& problem, const double* w, double b, std::size_t first, std::size_t count, double* z) {
   const auto& rows = row_kernels(problem.kernels, problem.X);
   for (std::size_t k = 0; k < count; ++k) {
-    if (first + k + 2 < problem.n_rows()) prefetch_once(problem.X.row(first + k + 2));
+    if (first + k + 4 < problem.n_rows()) prefetch_once(problem.X.row(first + k + 4));
     z[k] = b + dot(rows, problem.X.row(first + k), w);
   }
 }
 
 inline double penalty_value(const AnyPenalty& penalty, const double* w, std::size_t n) {
-  return std::visit(
-      [&](const auto& p) {
-        double sum = 0;
-        for (std::size_t j = 0; j < n; ++j) sum += p.value(w[j]);
-        return sum;
-      },
-      penalty);
+  return std::visit([&](const auto& p) { return chained_sum(n, [&](std::size_t j) { return p.value(w[j]); }); },
+                    penalty);
 }
 
 inline double count_nonzeros(const double* w, std::size_t n) {
@@ -157,9 +152,7 @@ double dual_objective(const Problem<View>& problem, const double* u, double* gra
   if (problem.l2() > 0) {
     penalty_conjugate = std::visit(
         [&](const auto& penalty) {
-          double sum = 0;
-          for (std::size_t j = 0; j < p; ++j) sum += penalty.conjugate(-gradient[j]);
-          return sum;
+          return chained_sum(p, [&](std::size_t j) { return penalty.conjugate(-gradient[j]); });
         },
         problem.penalty);
   } else {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
 
 #include "core/matrix_view.hpp"
@@ -72,6 +73,18 @@ template <class T, class I>
 void prefetch_once(SparseRow<T, I> x) {
   prefetch_once(x.values, x.size);
   prefetch_once(x.indices, x.size);
+}
+
+// Sum of term(j), j < n, in eight interleaved chains: one chain would wait for each addition in turn.
+template <class Term>
+double chained_sum(std::size_t n, Term&& term) {
+  std::array<double, 8> chains{};
+  std::size_t j = 0;
+  for (; j + 8 <= n; j += 8) {
+    for (std::size_t k = 0; k < 8; ++k) chains[k] += term(j + k);
+  }
+  for (; j < n; ++j) chains[0] += term(j);
+  return ((chains[0] + chains[4]) + (chains[2] + chains[6])) + ((chains[1] + chains[5]) + (chains[3] + chains[7]));
 }
 
 // Full passes work on blocks of this many rows, so that their margins stay in the first-level cache between two
