@@ -6,6 +6,9 @@ from pathlib import Path
 
 import pytest
 
+# Read when SciPy is first imported: without it scikit-learn's array API checks are skipped.
+os.environ.setdefault("SCIPY_ARRAY_API", "1")
+
 from finitesum import _core
 
 
