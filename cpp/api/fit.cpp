@@ -31,7 +31,8 @@ constexpr std::array<SolverChoice<View>, 4> solver_choices() {
 template <class View>
 const char* choose_solver(const Problem<View>& problem) {
   constexpr std::size_t widest = 1000;
-  constexpr double most_products = 5e8;  // per Hessian, about a quarter of a second
+  // Per Hessian; either way about half a second on one core, as dense rows are added by whole registers.
+  constexpr double most_products = View::is_sparse ? 5e8 : 4e9;
   const std::size_t p = problem.n_columns();
   double products = 0;
   if (p <= widest) {
