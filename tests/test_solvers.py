@@ -31,12 +31,14 @@ def start(problem, warm=False):
     return w, 0.2 if problem.intercept else 0.0
 
 
-def twin(problem, solver, *, sparse, warm=False, step_size=0.0, sampling="uniform", seed=0):
+def twin(
+    problem, solver, *, sparse, warm=False, step_size=0.0, sampling="uniform", seed=0, **options
+):
     """(w, b) after each of the first epochs, from the same start as `core`."""
     rule = StepRule(problem, solver, step_size, sampling == "lipschitz")
     w, b = start(problem, warm)
     if solver == "svrg":
-        epochs = svrg_epochs(problem, rule, w, b, seed=seed)
+        epochs = svrg_epochs(problem, rule, w, b, seed=seed, **options)
     else:
         jumps = 1 / 16 if sparse and problem.l1 > 0 else 0.0
         epochs = table_epochs(problem, rule, w, b, seed=seed, mass_growth=jumps)
@@ -103,6 +105,21 @@ def test_default_steps_are_the_twins(solver, loss, sampling):
         rule = StepRule(problem, solver, 0.0, sampling == "lipschitz")
         if not rule.searches:
             assert_allclose(result["history"]["step_size"][-1], rule.step(True), rtol=1e-13)
+
+
+@each_loss
+@pytest.mark.parametrize("inner_length", [0.01, 0.7, 1, 3.4])
+def test_inner_lengths_are_the_twins(loss, inner_length):
+    for penalty, sampling in product(["l2", "elastic_net"], ["uniform", "lipschitz"]):
+        problem = random_problem(loss, penalty, weighted=True, seed=5)
+        options = {"sampling": sampling, "seed": 3}
+        path = twin(problem, "svrg", sparse=False, inner_length=inner_length, **options)
+        for layout, k in product(["dense float64", "csr int32 float64"], EPOCHS):
+            result = core(
+                problem, "svrg", LAYOUTS[layout](problem.X), max_iter=k,
+                solver_options={"inner_length": inner_length}, **options,
+            )  # fmt: skip
+            assert_same(result, *path[k - 1], rtol=1e-11)
 
 
 @each_solver

@@ -74,6 +74,8 @@ FitResult fit_view(const View& X, const FitRequest& request) {
       fit_null_model(problem.loss, problem.y, problem.s, problem.n_rows(), problem.total_weight, problem.fit_intercept);
 
   FitResult result;
+  result.solver = request.solver == "auto" ? choose_solver(problem) : request.solver;
+  check_options(request, result.solver, false);
   result.null_objective = null.objective;
   result.coef.resize(X.n_columns);
   DriverLimits limits{null.objective, null.rounding, 0, 0};
@@ -93,9 +95,9 @@ FitResult fit_view(const View& X, const FitRequest& request) {
                           parse<Sampling>("sampling", request.sampling, sampling_names),
                           parse<StepSize>("step_size", request.step_rule, step_size_names),
                           request.step_size,
-                          request.seed};
+                          request.seed,
+                          request.options};
 
-  result.solver = request.solver == "auto" ? choose_solver(problem) : request.solver;
   const std::unique_ptr<Solver> solver = make_solver(problem, setup, result.solver);
   Start start{request.coef_init != nullptr, 0};
   if (request.state != nullptr) {

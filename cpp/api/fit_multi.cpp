@@ -100,6 +100,8 @@ MultiFitResult fit_view(const View& X, const MultiFitRequest& request) {
   const MultiNullModel null = check_classes(problem);
 
   MultiFitResult result;
+  result.solver = request.solver == "auto" ? choose_solver(problem) : request.solver;
+  check_options(request, result.solver, true);
   result.null_objective = null.objective;
   DriverLimits limits{null.objective, null.rounding, 0, 0};
   if (!problem.has_finite_gap()) set_gradient_limits(problem, null, limits);
@@ -113,9 +115,9 @@ MultiFitResult fit_view(const View& X, const MultiFitRequest& request) {
                          parse<Sampling>("sampling", request.sampling, sampling_names),
                          parse<StepSize>("step_size", request.step_rule, step_size_names),
                          request.step_size,
-                         request.seed};
+                         request.seed,
+                         request.options};
 
-  result.solver = request.solver == "auto" ? choose_solver(problem) : request.solver;
   const std::unique_ptr<Solver> solver = make_solver(problem, setup, result.solver);
   Start start{request.coef_init != nullptr, 0};
   if (request.state != nullptr) {

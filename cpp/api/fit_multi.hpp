@@ -9,6 +9,7 @@
 
 #include "core/matrix_view.hpp"
 #include "solvers/report.hpp"
+#include "solvers/solver_options.hpp"
 
 namespace finitesum {
 
@@ -27,6 +28,7 @@ struct MultiFitRequest {
   std::string sampling = "auto";
   std::string step_rule = "auto";
   double step_size = 0;  // if positive, the step itself
+  SolverOptions options;
   StopRule stop;
   double time_limit = std::numeric_limits<double>::infinity();
   std::uint64_t seed = 0;

@@ -1,6 +1,7 @@
 // What every request is checked for before work starts. All throw std::invalid_argument with a message for the user.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <cstddef>
@@ -11,6 +12,7 @@
 #include <vector>
 
 #include "core/matrix_view.hpp"
+#include "solvers/solver_options.hpp"
 
 namespace finitesum {
 
@@ -47,6 +49,22 @@ void check_request(const Request& request) {
   require(request.stop.max_iter >= 1, "max_iter must be at least 1.");
   require(request.step_size >= 0 && std::isfinite(request.step_size), "step_size must be positive and finite.");
   require(request.time_limit >= 0, "time_limit must not be negative.");
+}
+
+// An option that the solver which runs does not have is refused: it would be ignored in silence.
+template <class Request>
+void check_options(const Request& request, const std::string& solver, bool has_several_outputs) {
+  for (const OptionRule& rule : option_rules(request.options)) {
+    const std::vector<std::string_view>& solvers = has_several_outputs ? rule.multi_solvers : rule.solvers;
+    if (!rule.is_set || std::find(solvers.begin(), solvers.end(), solver) != solvers.end()) continue;
+    std::string message = "solver '" + solver + "'";
+    if (request.solver == "auto") message += ", which 'auto' has chosen for this problem,";
+    message += " has no option '" + std::string(rule.name) + "'";
+    if (has_several_outputs) message += " with several classes fitted together";
+    message += solvers.empty() ? "; no solver has" : "; it belongs to:";
+    for (const std::string_view owner : solvers) message += " '" + std::string(owner) + "'";
+    throw std::invalid_argument(message);
+  }
 }
 
 // Views come from outside: nothing is read through an index before it is known to be in range.

@@ -10,6 +10,7 @@
 #include "bindings/bind.hpp"
 #include "bindings/fit_report.hpp"
 #include "bindings/matrix_arguments.hpp"
+#include "bindings/option_arguments.hpp"
 #include "core/fingerprint.hpp"
 
 namespace py = pybind11;
@@ -31,9 +32,10 @@ void bind_fit(py::module_& m) {
       "fit",
       [](const py::object& X, const py::object& y, const py::object& sample_weight, const std::string& loss,
          double loss_parameter, double alpha, double l1_ratio, bool fit_intercept, const std::string& solver,
-         const std::string& sampling, const std::string& step_rule, double step_size, double tol, std::size_t max_iter,
-         std::size_t check_interval, double time_limit, std::uint64_t seed, const py::object& coef_init,
-         std::optional<double> intercept_init, const py::object& state, bool keep_state, const py::object& monitor) {
+         const std::string& sampling, const std::string& step_rule, double step_size, const py::dict& solver_options,
+         double tol, std::size_t max_iter, std::size_t check_interval, double time_limit, std::uint64_t seed,
+         const py::object& coef_init, std::optional<double> intercept_init, const py::object& state, bool keep_state,
+         const py::object& monitor) {
         FitRequest request;
         request.X = matrix_view(X);
         const auto n = static_cast<py::ssize_t>(n_rows_of(request.X));
@@ -49,6 +51,7 @@ void bind_fit(py::module_& m) {
         request.sampling = sampling;
         request.step_rule = step_rule;
         request.step_size = step_size;
+        request.options = parse_options(solver_options);
         request.stop.tol = tol;
         request.stop.max_iter = max_iter;
         request.stop.check_interval = check_interval;
@@ -73,8 +76,8 @@ void bind_fit(py::module_& m) {
       },
       py::arg("X"), py::arg("y"), py::arg("sample_weight"), py::kw_only(), py::arg("loss"), py::arg("loss_parameter"),
       py::arg("alpha"), py::arg("l1_ratio"), py::arg("fit_intercept"), py::arg("solver"), py::arg("sampling"),
-      py::arg("step_rule") = "auto", py::arg("step_size"), py::arg("tol"), py::arg("max_iter"),
-      py::arg("check_interval"), py::arg("time_limit"), py::arg("seed"), py::arg("coef_init"),
+      py::arg("step_rule") = "auto", py::arg("step_size"), py::arg("solver_options") = py::dict(), py::arg("tol"),
+      py::arg("max_iter"), py::arg("check_interval"), py::arg("time_limit"), py::arg("seed"), py::arg("coef_init"),
       py::arg("intercept_init"), py::arg("state") = py::none(), py::arg("keep_state") = false, py::arg("monitor"));
   m.def(
       "fingerprint",
@@ -84,6 +87,7 @@ void bind_fit(py::module_& m) {
         return fingerprint(array.data(), static_cast<std::size_t>(array.nbytes()));
       },
       py::arg("array"));
+  m.def("check_solver_options", [](const py::dict& options) { parse_options(options); });
   m.def("solver_names", &solver_names);
   m.def("sampling_choices", &sampling_choices);
   m.def("step_size_choices", &step_size_choices);

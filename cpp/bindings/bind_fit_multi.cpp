@@ -8,6 +8,7 @@
 #include "bindings/bind.hpp"
 #include "bindings/fit_report.hpp"
 #include "bindings/matrix_arguments.hpp"
+#include "bindings/option_arguments.hpp"
 
 namespace py = pybind11;
 
@@ -18,9 +19,10 @@ void bind_fit_multi(py::module_& m) {
       "fit_multinomial",
       [](const py::object& X, const py::object& y, const py::object& sample_weight, std::size_t n_classes, double alpha,
          double l1_ratio, bool fit_intercept, const std::string& solver, const std::string& sampling,
-         const std::string& step_rule, double step_size, double tol, std::size_t max_iter, std::size_t check_interval,
-         double time_limit, std::uint64_t seed, const py::object& coef_init, const py::object& intercepts_init,
-         const py::object& state, bool keep_state, const py::object& monitor) {
+         const std::string& step_rule, double step_size, const py::dict& solver_options, double tol,
+         std::size_t max_iter, std::size_t check_interval, double time_limit, std::uint64_t seed,
+         const py::object& coef_init, const py::object& intercepts_init, const py::object& state, bool keep_state,
+         const py::object& monitor) {
         MultiFitRequest request;
         request.X = matrix_view(X);
         const auto n = static_cast<py::ssize_t>(n_rows_of(request.X));
@@ -36,6 +38,7 @@ void bind_fit_multi(py::module_& m) {
         request.sampling = sampling;
         request.step_rule = step_rule;
         request.step_size = step_size;
+        request.options = parse_options(solver_options);
         request.stop.tol = tol;
         request.stop.max_iter = max_iter;
         request.stop.check_interval = check_interval;
@@ -64,8 +67,8 @@ void bind_fit_multi(py::module_& m) {
       },
       py::arg("X"), py::arg("y"), py::arg("sample_weight"), py::kw_only(), py::arg("n_classes"), py::arg("alpha"),
       py::arg("l1_ratio"), py::arg("fit_intercept"), py::arg("solver"), py::arg("sampling"),
-      py::arg("step_rule") = "auto", py::arg("step_size"), py::arg("tol"), py::arg("max_iter"),
-      py::arg("check_interval"), py::arg("time_limit"), py::arg("seed"), py::arg("coef_init"),
+      py::arg("step_rule") = "auto", py::arg("step_size"), py::arg("solver_options") = py::dict(), py::arg("tol"),
+      py::arg("max_iter"), py::arg("check_interval"), py::arg("time_limit"), py::arg("seed"), py::arg("coef_init"),
       py::arg("intercepts_init"), py::arg("state") = py::none(), py::arg("keep_state") = false, py::arg("monitor"));
 }
 

@@ -48,19 +48,20 @@ struct PrefetchDistance {
   }
 };
 
-// Calls visit(draw) for the n draws of an epoch and returns their number, smaller when control stopped the epoch.
+// Calls visit(draw) for the draws [begin, end) of an epoch's n and returns their number, smaller when control stopped.
 // Coming rows are fetched while the present one is worked on: first their values and indices and what prefetch_row(i)
 // asks for, then the entries of the iterate that they name. A stored entry works on n_outputs coefficients.
 template <class View, class Iterate, class Rule, class PrefetchRow, class Visit>
-std::size_t for_each_draw(const View& X, const Iterate& iterate, Rule& rule, std::uint64_t epoch, Control& control,
-                          PrefetchRow&& prefetch_row, Visit&& visit, std::size_t n_outputs = 1) {
+std::size_t for_each_draw_within(const View& X, const Iterate& iterate, Rule& rule, std::uint64_t epoch,
+                                 std::size_t begin, std::size_t end, Control& control, PrefetchRow&& prefetch_row,
+                                 Visit&& visit, std::size_t n_outputs) {
   constexpr std::size_t work_per_block = 65536;
   const std::size_t row_work = (X.n_stored() / X.n_rows + 1) * n_outputs;
   const std::size_t block = std::clamp<std::size_t>(work_per_block / row_work, 1, rule.max_draws());
   const PrefetchDistance ahead(row_work, X.n_columns * n_outputs);
   std::array<Draw, RowSampler::max_draws> draws;
-  for (std::size_t first = 0; first < X.n_rows; first += block) {
-    const std::size_t count = std::min(block, X.n_rows - first);
+  for (std::size_t first = begin; first < end; first += block) {
+    const std::size_t count = std::min(block, end - first);
     rule.draw(epoch, first, count, draws.data());
     for (std::size_t k = 0; k < count; ++k) {
       if (k + ahead.row < count) {
@@ -70,9 +71,36 @@ std::size_t for_each_draw(const View& X, const Iterate& iterate, Rule& rule, std
       if (ahead.entries > 0 && k + ahead.entries < count) iterate.prefetch(X.row(draws[k + ahead.entries].row));
       visit(draws[k]);
     }
-    if (control.stop_after(count * row_work)) return first + count;
+    if (control.stop_after(count * row_work)) return first + count - begin;
   }
-  return X.n_rows;
+  return end - begin;
+}
+
+// All draws of an epoch.
+template <class View, class Iterate, class Rule, class PrefetchRow, class Visit>
+std::size_t for_each_draw(const View& X, const Iterate& iterate, Rule& rule, std::uint64_t epoch, Control& control,
+                          PrefetchRow&& prefetch_row, Visit&& visit, std::size_t n_outputs = 1) {
+  return for_each_draw_within(X, iterate, rule, epoch, 0, X.n_rows, control, prefetch_row, visit, n_outputs);
+}
+
+// `count` draws from draw `first` of the run on, epoch after epoch.
+template <class View, class Iterate, class Rule, class PrefetchRow, class Visit>
+std::size_t for_draws_from(const View& X, const Iterate& iterate, Rule& rule, std::size_t first, std::size_t count,
+                           Control& control, PrefetchRow&& prefetch_row, Visit&& visit, std::size_t n_outputs = 1) {
+  std::size_t done = 0;
+  while (done < count && !control.stopped()) {
+    const std::size_t begin = (first + done) % X.n_rows;
+    const std::size_t end = std::min(X.n_rows, begin + count - done);
+    done += for_each_draw_within(X, iterate, rule, (first + done) / X.n_rows, begin, end, control, prefetch_row, visit,
+                                 n_outputs);
+  }
+  return done;
+}
+
+// SVRG's draws from anchor to anchor.
+inline std::size_t inner_draws(const SolverOptions& options, std::size_t n_rows) {
+  const double draws = options.inner_length.value_or(2) * static_cast<double>(n_rows);
+  return std::max<std::size_t>(1, static_cast<std::size_t>(std::llround(draws)));
 }
 
 // Steps that change all the time: where that costs the iterate a sweep over its coordinates, small changes can wait.

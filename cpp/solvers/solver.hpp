@@ -10,6 +10,7 @@
 #include "solvers/control.hpp"
 #include "solvers/dual_gap.hpp"
 #include "solvers/sampling.hpp"
+#include "solvers/solver_options.hpp"
 
 namespace finitesum {
 
@@ -66,6 +67,7 @@ struct SolverSetup {
   StepSize step_rule;
   double step_size;  // if positive, the step itself
   std::uint64_t seed;
+  SolverOptions options;
 };
 
 }  // namespace finitesum

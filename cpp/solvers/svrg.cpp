@@ -26,6 +26,7 @@ class Svrg final : public Solver {
         start_(copy_unless_zero(setup.coef, problem.n_columns())),
         start_intercept_(setup.intercept),
         steps_(problem, setup, false),
+        inner_draws_(inner_draws(setup.options, problem.n_rows())),
         iterate_(problem, setup.coef),
         anchor_(problem.n_rows()) {
     begin();
@@ -42,10 +43,8 @@ class Svrg final : public Solver {
       __builtin_prefetch(&anchor_.derivatives()[i]);
       __builtin_prefetch(&problem_.y[i]);
     };
-    for (std::size_t half = 0; half < 2 && !control.stopped(); ++half) {
-      draws_ += for_each_draw(problem_.X, iterate_, steps_, 2 * number + half, control, prefetch_row,
-                              [&](const Draw& draw) { visit(draw); });
-    }
+    draws_ += for_draws_from(problem_.X, iterate_, steps_, number * inner_draws_, inner_draws_, control, prefetch_row,
+                             [&](const Draw& draw) { visit(draw); });
   }
 
   // The anchor of the next epoch.
@@ -156,6 +155,7 @@ class Svrg final : public Solver {
   std::vector<double> start_;  // empty: zero
   double start_intercept_;
   StepRule<View> steps_;
+  std::size_t inner_draws_;
   Iterate iterate_;
   Anchor anchor_;
   bool anchored_ = false;  // the anchor is the present iterate, and certificate_ is its certificate

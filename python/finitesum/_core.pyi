@@ -26,6 +26,7 @@ def fit(
     sampling: str,
     step_rule: str = ...,
     step_size: float,
+    solver_options: dict[str, Any] = ...,
     tol: float,
     max_iter: int,
     check_interval: int,
@@ -64,6 +65,7 @@ def fit_multinomial(
     sampling: str,
     step_rule: str = ...,
     step_size: float,
+    solver_options: dict[str, Any] = ...,
     tol: float,
     max_iter: int,
     check_interval: int,
@@ -75,6 +77,7 @@ def fit_multinomial(
     keep_state: bool = ...,
     monitor: Callable[[dict[str, float]], bool] | None,
 ) -> FitResult: ...
+def check_solver_options(options: dict[str, Any], /) -> None: ...
 def loss_names() -> list[str]: ...
 def penalty_names() -> list[str]: ...
 def solver_names() -> list[str]: ...

@@ -5,11 +5,11 @@ import numpy as np
 from finitesum import _core
 
 
-def svrg_epochs(problem, rule, w, b, *, seed):
+def svrg_epochs(problem, rule, w, b, *, seed, inner_length=2.0):
     """Yields (w, b, u) at each new anchor; b is the best intercept there, u the derivatives."""
     n, S, epoch = problem.n, problem.S, 0
+    draws = max(1, round(inner_length * n))
     importance = _core.importance(rule.rows) if rule.lipschitz else np.ones(n)
-    smoothness = rule.rows if rule.lipschitz else None
     while True:
         if problem.intercept:
             b = problem.best_intercept(w, b)
@@ -19,8 +19,7 @@ def svrg_epochs(problem, rule, w, b, *, seed):
             yield w, b, u
         rule.relax(epoch)
         step = rule.step(True)
-        draws = [_core.draws(seed, 2 * epoch + half, 0, n, n, smoothness) for half in (0, 1)]
-        for i in np.concatenate(draws):
+        for i in drawn_rows(rule, seed, epoch * draws, draws):
             x = problem.X[i]
             z = x @ w + b
             g = problem.derivative(z, i)
@@ -31,3 +30,11 @@ def svrg_epochs(problem, rule, w, b, *, seed):
             if problem.intercept:
                 b -= step * change
         epoch += 1
+
+
+def drawn_rows(rule, seed, first, count):
+    """Draws `first`, `first` + 1, ... of the run, n per epoch of the sampler."""
+    n, smoothness = rule.problem.n, rule.rows if rule.lipschitz else None
+    epochs = range(first // n, (first + count - 1) // n + 1)
+    rows = np.concatenate([_core.draws(seed, epoch, 0, n, n, smoothness) for epoch in epochs])
+    return rows[first % n :][:count]

@@ -55,6 +55,7 @@ struct MultiSetup {
   StepSize step_rule;
   double step_size;  // if positive, the step itself
   std::uint64_t seed;
+  SolverOptions options;
 };
 
 // The scores of one row and their softmax. Padding to whole vectors scores minus infinity: probability zero.

@@ -24,6 +24,7 @@ class MultiSvrg final : public Solver {
         start_(copy_unless_zero(setup.coef, problem.n_coefficients())),
         start_intercepts_(setup.intercepts, setup.intercepts + problem.n_outputs),
         steps_(problem, setup, false),
+        inner_draws_(inner_draws(setup.options, problem.n_rows())),
         iterate_(problem),
         evaluation_(problem),
         scores_(problem.kernels, K_),
@@ -44,11 +45,9 @@ class MultiSvrg final : public Solver {
       prefetch_bytes(&derivatives_[i * K_], K_ * sizeof(double));
       __builtin_prefetch(&problem_.y[i]);
     };
-    for (std::size_t half = 0; half < 2 && !control.stopped(); ++half) {
-      draws_ += for_each_draw(
-          problem_.X, iterate_, steps_, 2 * number + half, control, prefetch_row,
-          [&](const Draw& draw) { visit(draw); }, K_);
-    }
+    draws_ += for_draws_from(
+        problem_.X, iterate_, steps_, number * inner_draws_, inner_draws_, control, prefetch_row,
+        [&](const Draw& draw) { visit(draw); }, K_);
   }
 
   Certificate check() override { return anchored_ ? certificate_ : take_anchor(); }
@@ -162,6 +161,7 @@ class MultiSvrg final : public Solver {
   std::vector<double> start_;  // empty: zero
   std::vector<double> start_intercepts_;
   MultiStepRule<View> steps_;
+  std::size_t inner_draws_;
   Columns iterate_;
   MultiEvaluation<View> evaluation_;
   Scores scores_;

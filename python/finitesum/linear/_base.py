@@ -43,6 +43,7 @@ class LinearEstimator(BaseEstimator):  # type: ignore[misc]  # untyped base
     solver: str
     sampling: str
     step_size: float | str
+    solver_options: dict[str, Any] | None
     check_interval: int | str
     random_state: Any
     warm_start: bool
@@ -63,6 +64,7 @@ class LinearEstimator(BaseEstimator):  # type: ignore[misc]  # untyped base
             StrOptions(set(_core.step_size_choices())),
             Interval(Real, 0.0, None, closed="neither"),
         ],
+        "solver_options": [dict, None],
         "check_interval": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
         "random_state": ["random_state"],
         "warm_start": ["boolean"],
@@ -70,6 +72,10 @@ class LinearEstimator(BaseEstimator):  # type: ignore[misc]  # untyped base
         "verbose": ["verbose"],
         "time_limit": [Interval(Real, 0.0, None, closed="neither"), None],
     }
+
+    def _validate_params(self) -> None:
+        super()._validate_params()
+        _core.check_solver_options(self.solver_options or {})
 
     def _solve(
         self,
@@ -86,6 +92,7 @@ class LinearEstimator(BaseEstimator):  # type: ignore[misc]  # untyped base
             sampling=self.sampling,
             step_rule=self.step_size if isinstance(self.step_size, str) else "auto",
             step_size=0.0 if isinstance(self.step_size, str) else float(self.step_size),
+            solver_options=dict(self.solver_options or {}),
             tol=float(self.tol),
             max_iter=int(self.max_iter),
             check_interval=0 if isinstance(self.check_interval, str) else int(self.check_interval),
@@ -100,7 +107,13 @@ class LinearEstimator(BaseEstimator):  # type: ignore[misc]  # untyped base
             getattr(self, "_saved", {}),
             matrix,
             weight,
-            (self.solver, self.sampling, self.step_size, self.fit_intercept),
+            (
+                self.solver,
+                self.sampling,
+                self.step_size,
+                frozenset(control.solver_options.items()),
+                self.fit_intercept,
+            ),
             enabled=bool(self.warm_start),
         )
         results = solve_outputs(matrix, targets, weight, problems, control, start, resume)

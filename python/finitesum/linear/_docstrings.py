@@ -27,6 +27,11 @@ step_size : str or float, default="auto"
     "auto" is the solver's own rule; "1/L", "1/16L", "2/(L+n*mu)", "1/3L" and "1/(2(L+n*mu))" are
     formulas in the smoothness L of the sampled losses and the strong convexity mu of the penalty;
     "line-search" finds L along the way (same paper).
+solver_options : dict or None, default=None
+    What only some solvers have; an option that the solver which runs does not have is refused.
+
+    ``"inner_length"`` (svrg): draws from one anchor to the next, as a multiple of the number of
+    samples, in (0, 1e6]; default 2.
 check_interval : "auto" or int, default="auto"
     Epochs between two checks of the stop rule.
 random_state : int, RandomState instance or None, default=None

@@ -47,6 +47,7 @@ class Control:
     sampling: str
     step_rule: str
     step_size: float
+    solver_options: dict[str, Any]
     tol: float
     max_iter: int
     check_interval: int
@@ -144,6 +145,7 @@ def _fit_one(
         "sampling": control.sampling,
         "step_rule": control.step_rule,
         "step_size": control.step_size,
+        "solver_options": control.solver_options,
         "tol": control.tol,
         "max_iter": control.max_iter,
         "check_interval": control.check_interval,

@@ -57,6 +57,7 @@ class ElasticNet(LinearRegressor):
         solver: str = "auto",
         sampling: str = "auto",
         step_size: float | str = "auto",
+        solver_options: dict[str, Any] | None = None,
         check_interval: int | str = "auto",
         random_state: Any = None,
         warm_start: bool = False,
@@ -72,6 +73,7 @@ class ElasticNet(LinearRegressor):
         self.solver = solver
         self.sampling = sampling
         self.step_size = step_size
+        self.solver_options = solver_options
         self.check_interval = check_interval
         self.random_state = random_state
         self.warm_start = warm_start

@@ -60,6 +60,7 @@ class Ridge(LinearRegressor):
         solver: str = "auto",
         sampling: str = "auto",
         step_size: float | str = "auto",
+        solver_options: dict[str, Any] | None = None,
         check_interval: int | str = "auto",
         random_state: Any = None,
         warm_start: bool = False,
@@ -74,6 +75,7 @@ class Ridge(LinearRegressor):
         self.solver = solver
         self.sampling = sampling
         self.step_size = step_size
+        self.solver_options = solver_options
         self.check_interval = check_interval
         self.random_state = random_state
         self.warm_start = warm_start

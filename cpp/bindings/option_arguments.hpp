@@ -1,0 +1,62 @@
+// The dict `solver_options` as plain data: the one place that knows its keys' types and ranges.
+#pragma once
+
+#include <pybind11/numpy.h>
+#include <pybind11/pybind11.h>
+
+#include <cmath>
+#include <string>
+#include <vector>
+
+#include "solvers/solver_options.hpp"
+
+namespace finitesum {
+
+[[noreturn]] inline void refuse_option(const char* name, const std::string& must, const pybind11::handle& value) {
+  const std::string message = std::string("solver_options: '") + name + "' must be " + must + ", got " +
+                              pybind11::repr(value).cast<std::string>();
+  throw pybind11::value_error(message);
+}
+
+// A number of Python's or NumPy's, in (0, most]; no bool, no string.
+inline double positive_number(const char* name, const pybind11::handle& value, double most) {
+  const auto real = pybind11::module_::import("numbers").attr("Real");
+  if (pybind11::isinstance<pybind11::bool_>(value) || !pybind11::isinstance(value, real))
+    refuse_option(name, "a number", value);
+  const auto number = value.cast<double>();
+  if (!(number > 0 && number <= most))
+    refuse_option(name, "in (0, " + pybind11::str(pybind11::float_(most)).cast<std::string>() + "]", value);
+  return number;
+}
+
+struct OptionArgument {
+  const char* name;
+  void (*read)(const char* name, const pybind11::handle& value, SolverOptions& options);
+};
+
+inline const std::vector<OptionArgument>& option_arguments() {
+  static const std::vector<OptionArgument> arguments{
+      {"inner_length", [](const char* name, const pybind11::handle& value, SolverOptions& options) {
+         options.inner_length = positive_number(name, value, 1e6);
+       }}};
+  return arguments;
+}
+
+inline SolverOptions parse_options(const pybind11::dict& given) {
+  SolverOptions options;
+  for (const auto& [key, value] : given) {
+    bool is_known = false;
+    for (const OptionArgument& argument : option_arguments()) {
+      if (!pybind11::isinstance<pybind11::str>(key) || key.cast<std::string>() != argument.name) continue;
+      argument.read(argument.name, value, options);
+      is_known = true;
+    }
+    if (is_known) continue;
+    std::string message = "solver_options: unknown key " + pybind11::repr(key).cast<std::string>() + "; choose from:";
+    for (const OptionArgument& argument : option_arguments()) message += std::string(" '") + argument.name + "'";
+    throw pybind11::value_error(message);
+  }
+  return options;
+}
+
+}  // namespace finitesum
