@@ -38,7 +38,9 @@ def any_problem(seed):
     )
     parameter = float(rng.uniform(0.2, 3)) if problem.loss in PARAMETERS else 1.0
     s = problem.s if problem.S > 0 else np.ones(problem.n)
-    return replace(problem, s=s, parameter=parameter, alpha=float(10 ** rng.uniform(-4, 0.5)))
+    alpha = float(10 ** rng.uniform(-4, 0.5))
+    scaling = float(rng.choice([np.inf, 0.3, 2.0], p=[0.6, 0.2, 0.2]))
+    return replace(problem, s=s, parameter=parameter, alpha=alpha, intercept_scaling=scaling)
 
 
 def smallest_known(problem):
@@ -78,6 +80,9 @@ def test_gap_bounds_the_distance_to_the_optimum(seed):
 def test_newton_finds_what_scipy_finds(seed):
     """Or something smaller; where L1 is present, w = w_plus - w_minus makes the problem smooth."""
     problem = any_problem(seed)
+    smallest = problem.objective(*smallest_known(problem))
+    if problem.intercept and not problem.has_free_intercept:
+        problem = problem.with_intercept_as_column()
     p = problem.X.shape[1]
 
     def split(v):
@@ -101,24 +106,25 @@ def test_newton_finds_what_scipy_finds(seed):
         bounds=[(0, None)] * (2 * p) + [(-30, 30)],
         options={"ftol": 1e-15, "gtol": 1e-10, "maxiter": 5000, "maxfun": 50000},
     )
-    smallest = problem.objective(*smallest_known(problem))
     assert smallest <= found.fun + 1e-9 * (1 + abs(found.fun))
 
 
 @each_loss
 @each_penalty
-@pytest.mark.parametrize("intercept", [True, False])
+@pytest.mark.parametrize("intercept", ["free", "penalized", None])
 def test_lower_bound_is_the_dual_objective_of_the_table(loss, penalty, intercept):
     """D(u) from its definition, u the repaired table of the slow twin after one epoch."""
     for weighted in (False, True):
-        options = {"intercept": intercept, "weighted": weighted}
+        options = {"intercept": intercept is not None, "weighted": weighted}
         problem = random_problem(loss, penalty, n=50, seed=9, **options)
+        if intercept == "penalized":
+            problem = replace(problem, intercept_scaling=1.5)
         for solver in ("sag", "saga"):
             rule = StepRule(problem, solver, 0.002)
-            epochs = table_epochs(problem, rule, np.zeros(8), 0.1 * intercept, seed=4)
+            epochs = table_epochs(problem, rule, np.zeros(8), 0.1 * problem.intercept, seed=4)
             _, _, table = next(epochs)
             u = feasible(problem, table)
-            if intercept:
+            if intercept == "free":
                 assert abs(problem.s @ u) <= 1e-12 * (problem.s @ np.abs(u))
             result = fit(
                 problem, solver=solver, step_size=0.002, seed=4, max_iter=1, sampling="uniform",

@@ -32,7 +32,10 @@ FITTED = [  # converged as far as they go, hence certified only if their objecti
         labels,
     ),
     (sk.LogisticRegression(solver="liblinear", fit_intercept=False, l1_ratio=1.0, **TIGHT), labels),
+    (sk.LogisticRegression(solver="liblinear", intercept_scaling=3.0, **TIGHT), labels),
     (LinearSVC(fit_intercept=False, C=0.5, **TIGHT), labels),
+    (LinearSVC(C=0.5, dual=False, **TIGHT), labels),
+    (LinearSVC(intercept_scaling=0.2, dual=False, penalty="l1", **TIGHT), labels),
     (LinearSVC(fit_intercept=False, class_weight="balanced", dual=False, **TIGHT), labels),
     (
         LinearSVC(
@@ -200,8 +203,6 @@ def test_saga_with_weights_is_indicted():
 @pytest.mark.parametrize(
     ("model", "y", "message"),
     [
-        (LinearSVC(), labels, "liblinear penalizes the intercept"),
-        (sk.LogisticRegression(solver="liblinear"), labels, "liblinear penalizes the intercept"),
         (LinearSVC(loss="hinge", fit_intercept=False), labels, "loss='squared_hinge'"),
         (sk.Ridge(positive=True), margins, "positive=True"),
         (sk.Lasso(positive=True), margins, "positive=True"),

@@ -57,7 +57,7 @@ def logistic_saga(**kwargs: Any) -> Any:
 
 
 def liblinear(**kwargs: Any) -> Any:
-    options = {"dual": False, "fit_intercept": False, "tol": 1e-9, "max_iter": 100000, **kwargs}
+    options = {"dual": False, "tol": 1e-9, "max_iter": 100000, **kwargs}
     return svm.LinearSVC(**options)
 
 
@@ -94,11 +94,29 @@ CASES = [
         logistic_saga(C=0.3, l1_ratio=0.6),
         labels,
     ),
-    Case("svc l2", LinearSVC(fit_intercept=False), liblinear(), labels),
+    Case("svc l2", LinearSVC(), liblinear(), labels),
+    Case(
+        "svc without intercept",
+        LinearSVC(fit_intercept=False),
+        liblinear(fit_intercept=False),
+        labels,
+    ),
+    Case(
+        "svc with another constant feature",
+        LinearSVC(C=0.1, intercept_scaling=0.3),
+        liblinear(C=0.1, intercept_scaling=0.3),
+        labels,
+    ),
     Case(
         "svc l1",
-        LinearSVC(penalty="l1", C=0.1, fit_intercept=False),
+        LinearSVC(penalty="l1", C=0.1),
         liblinear(penalty="l1", C=0.1),
+        labels,
+    ),
+    Case(
+        "svc l1 with another constant feature",
+        LinearSVC(penalty="l1", C=0.1, intercept_scaling=5.0),
+        liblinear(penalty="l1", C=0.1, intercept_scaling=5.0),
         labels,
     ),
     Case("ridge", Ridge(alpha=2.0), linear_model.Ridge(alpha=2.0), margins),
@@ -151,8 +169,8 @@ def test_same_optimum_as_scikit_learn(case: Case, solver: str, sparse: bool) -> 
 @pytest.mark.parametrize(
     "estimator",
     [
-        LinearSVC(loss="smoothed_hinge", gamma=0.5, C=0.5),
-        LinearSVC(C=0.5),
+        LinearSVC(loss="smoothed_hinge", gamma=0.5, C=0.5, intercept_scaling=np.inf),
+        LinearSVC(C=0.5, intercept_scaling=np.inf),
         RobustRegressor(delta=0.4, alpha=0.05),
     ],
     ids=["smoothed-hinge", "squared-hinge", "huber"],
@@ -215,7 +233,7 @@ def test_report(Estimator: Any) -> None:
 
 def test_one_versus_rest_svc() -> None:
     X, y = design(), three_classes()
-    ours = LinearSVC(fit_intercept=False, **TIGHT).fit(X, y)
+    ours = LinearSVC(**TIGHT).fit(X, y)
     theirs = liblinear().fit(X, y)
     np.testing.assert_allclose(ours.coef_, theirs.coef_, atol=1e-5)
     assert np.array_equal(ours.predict(X), theirs.predict(X))

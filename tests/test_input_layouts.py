@@ -1,5 +1,6 @@
 """Data that the core can read passes without a copy; every other layout gives the same fit."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,8 @@ import pytest
 import scipy.sparse as sp
 
 from finitesum import LogisticRegression, Ridge, _core
+from reference.problem import fit as fit_core
+from reference.random_problems import random_problem
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(40, 5))
@@ -183,3 +186,25 @@ def test_csr_row_pointers_out_of_order(pointer: int) -> None:
     matrix.indptr[7] = pointer
     with pytest.raises(ValueError, match=r"(?i)indptr|row pointer"):
         LogisticRegression().fit(matrix, Y)
+
+
+@pytest.mark.parametrize("solver", _core.solver_names())
+@pytest.mark.parametrize("loss", ["logistic", "squared_hinge", "smoothed_hinge"])
+def test_labels_as_bits_are_labels_as_numbers(solver: str, loss: str) -> None:
+    """For more rows than a block has, and a number that fills no byte."""
+    problem = random_problem(loss, n=517, weighted=True, seed=3)
+    bits = np.packbits(problem.y > 0, bitorder="little")
+    options: dict[str, Any] = {"solver": solver, "tol": 1e-6, "seed": 1}
+    numbers = fit_core(problem, **options)
+    packed = fit_core(replace(problem, y=bits), **options)
+    assert np.array_equal(packed["coef"], numbers["coef"])
+    for key in ("intercept", "dual_gap", "objective", "n_iter", "null_objective"):
+        assert packed[key] == numbers[key]
+
+
+def test_labels_as_bits_are_refused_by_losses_of_numbers() -> None:
+    problem = random_problem("squared", n=20)
+    with pytest.raises(ValueError, match=r"no targets of the loss 'squared'"):
+        fit_core(replace(problem, y=np.zeros(3, np.uint8)))
+    with pytest.raises(ValueError, match="y has the wrong shape"):
+        fit_core(replace(problem, loss="logistic", y=np.zeros(20, np.uint8)))

@@ -61,9 +61,10 @@ def assert_same(result, coef, intercept, rtol=1e-12):
 @each_penalty
 def test_iterates_are_the_twins(solver, loss, penalty):
     step_size = 0.002 if loss == "poisson" else 0.02
-    for intercept, weighted, sampling in product([0, 1], [0, 1], ["uniform", "lipschitz"]):
-        kind = {"intercept": bool(intercept), "weighted": bool(weighted)}
-        problem = random_problem(loss, penalty, seed=len(loss), **kind)
+    intercepts = ({"intercept": False}, {}, {"intercept_scaling": 2.0})
+    for kind, weighted, sampling in product(intercepts, [False, True], ["uniform", "lipschitz"]):
+        problem = random_problem(loss, penalty, seed=len(loss), weighted=weighted)
+        problem = replace(problem, **kind)
         options = {"sampling": sampling, "step_size": step_size, "seed": 3}
         paths = [twin(problem, solver, sparse=sparse, **options) for sparse in (False, True)]
         for layout, k in product(LAYOUTS, EPOCHS):

@@ -3,10 +3,10 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
-#include <numeric>
 #include <stdexcept>
 #include <vector>
 
+#include "api/problem_of.hpp"
 #include "solvers/anchor.hpp"
 
 namespace finitesum {
@@ -60,9 +60,11 @@ class LowerBound {
     const std::size_t n = problem_.n_rows();
     double* u = anchor_.derivatives();
     for (std::size_t i = 0; i < n; ++i) u[i] = (z != nullptr ? z[i] : 0.0) + b;
-    problem_.loss.derivatives(u, problem_.y, u, n);
+    for_each_block(n, [&](std::size_t first, std::size_t count) {
+      problem_.loss.derivatives(u + first, TargetBlock(problem_.y, first, count).data(), u + first, count);
+    });
     if (!std::all_of(u, u + n, [](double value) { return std::isfinite(value); })) return;
-    if (problem_.fit_intercept) {
+    if (problem_.has_free_intercept()) {
       const Balance balance = find_balance(problem_, u);
       balance.apply(u, 0, n, u);
     }
@@ -70,6 +72,7 @@ class LowerBound {
     for_each_block(n, [&](std::size_t first, std::size_t count) {
       add_gradient(problem_, u + first, first, count, gradient_.data());
     });
+    if (problem_.has_penalized_intercept()) intercept_gradient_ = mean_derivative(problem_, u);
     best_ = std::max(best_, largest_value(largest_scale(), [&](double scale) { return scaled_dual(scale); }));
   }
 
@@ -80,6 +83,8 @@ class LowerBound {
     if (problem_.l2() > 0) return reach;
     double largest = 0;
     for (const double entry : gradient_) largest = std::max(largest, std::fabs(entry));
+    if (problem_.has_penalized_intercept())
+      largest = std::max(largest, std::fabs(intercept_gradient_) * (problem_.l1() / problem_.intercept_penalty.l1()));
     return largest * reach > problem_.l1() ? problem_.l1() / largest : reach;
   }
 
@@ -94,9 +99,10 @@ class LowerBound {
             return sum;
           },
           problem_.penalty);
+      if (problem_.has_penalized_intercept())
+        penalty += problem_.intercept_penalty.conjugate(-scale * intercept_gradient_);
     }
-    const double conjugate =
-        problem_.loss.conjugate_sum(scale, anchor_.margins.data(), problem_.y, problem_.s, problem_.n_rows());
+    const double conjugate = conjugate_sum(problem_, scale, anchor_.margins.data());
     const double value = -conjugate / problem_.total_weight - penalty;
     return std::isnan(value) ? -math::infinity : value;
   }
@@ -104,7 +110,8 @@ class LowerBound {
   const Problem<View>& problem_;
   Anchor anchor_;  // holds the dual point
   std::vector<double> gradient_;
-  double best_ = 0;  // u = 0
+  double intercept_gradient_ = 0;  // only of a penalized one
+  double best_ = 0;                // u = 0
 };
 
 // How much rounding may have moved the objective or a dual value: predictions and targets are known to some eps.
@@ -148,36 +155,22 @@ double bound_by_fitting(FitRequest request, const PointCertificate& point, doubl
 
 template <class View>
 PointCertificate certify_view(const View& X, const FitRequest& request) {
-  const std::size_t n = X.n_rows;
-  if (n == 0 || X.n_columns == 0) throw std::invalid_argument("X must have at least one row and one column.");
-  const double* s = request.sample_weight;
-  const double total = s != nullptr ? std::accumulate(s, s + n, 0.0) : static_cast<double>(n);
-  if (!(total > 0) || !std::isfinite(total))
-    throw std::invalid_argument("The sum of the sample weights must be positive and finite.");
-  const KernelTable& table = kernels();
-  const Problem<View> problem{X,
-                              request.y,
-                              s,
-                              total,
-                              LossFunction(make_loss(request.loss, request.loss_parameter), table),
-                              make_penalty(request.alpha, request.l1_ratio),
-                              request.fit_intercept,
-                              table};
-  const NullModel null = fit_null_model(problem.loss, problem.y, s, n, total, request.fit_intercept);
+  const Problem<View> problem = problem_of(X, request);
+  const NullModel null = fit_null_model(problem);
 
   const double* w = request.coef_init;
   const double b = request.intercept_init.value();
-  Anchor anchor(n);
+  Anchor anchor(problem.n_rows());
   evaluate_margins(problem, w, anchor);
   const double* z = anchor.margins.data();
-  const InterceptProblem along{problem.loss, z, problem.y, s, n};
+  const InterceptProblem along{problem.loss, z, problem.y, problem.s, problem.n_rows()};
   PointCertificate result;
   result.null_objective = null.objective;
-  result.objective = along.objective(b) / total + penalty_value(problem.penalty, w, problem.n_columns());
+  result.objective = along.objective(b) / problem.total_weight + penalty_value(problem, w, b);
 
   LowerBound<View> bound(problem);
   bound.try_derivatives(z, b);
-  if (request.fit_intercept) bound.try_derivatives(z, along.solve(b));
+  if (problem.has_free_intercept()) bound.try_derivatives(z, along.solve(b));
   if (!(result.objective <= null.objective)) bound.try_derivatives(nullptr, null.intercept);
   double rounding = std::max(null.rounding, rounding_at(problem, z, b, result.objective));
   if (!std::isfinite(rounding)) rounding = null.rounding;

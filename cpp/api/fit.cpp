@@ -6,6 +6,7 @@
 #include <stdexcept>
 #include <utility>
 
+#include "api/problem_of.hpp"
 #include "api/request_checks.hpp"
 #include "solvers/any.hpp"
 #include "solvers/driver.hpp"
@@ -59,19 +60,9 @@ std::unique_ptr<Solver> make_solver(const Problem<View>& problem, const SolverSe
 template <class View>
 FitResult fit_view(const View& X, const FitRequest& request) {
   check_csr(X);
-  if (X.n_rows == 0 || X.n_columns == 0) throw std::invalid_argument("X must have at least one row and one column.");
   Control control(request.time_limit, request.interrupted);
-  const KernelTable& table = kernels();
-  const Problem<View> problem{X,
-                              request.y,
-                              request.sample_weight,
-                              sum_weights(request.sample_weight, X.n_rows),
-                              LossFunction(make_loss(request.loss, request.loss_parameter), table),
-                              make_penalty(request.alpha, request.l1_ratio),
-                              request.fit_intercept,
-                              table};
-  const NullModel null =
-      fit_null_model(problem.loss, problem.y, problem.s, problem.n_rows(), problem.total_weight, problem.fit_intercept);
+  const Problem<View> problem = problem_of(X, request);
+  const NullModel null = fit_null_model(problem);
 
   FitResult result;
   result.solver = request.solver == "auto" ? choose_solver(problem) : request.solver;

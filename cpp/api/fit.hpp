@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "core/matrix_view.hpp"
+#include "core/targets.hpp"
 #include "solvers/report.hpp"
 #include "solvers/solver_options.hpp"
 
@@ -19,13 +20,15 @@ namespace finitesum {
 // min over (w, b) of (1/S) sum_i s_i l(x_i.w + b, y_i) + alpha [ (1 - l1_ratio)/2 |w|^2 + l1_ratio |w|_1 ]
 struct FitRequest {
   AnyMatrix X;
-  const double* y = nullptr;
+  Targets y;
   const double* sample_weight = nullptr;  // null: every weight is one
   std::string loss = "squared";
   double loss_parameter = 1;
   double alpha = 0;
   double l1_ratio = 0;
   bool fit_intercept = true;
+  // Finite: the intercept b is penalized like a coefficient of b / intercept_scaling, as liblinear does.
+  double intercept_scaling = std::numeric_limits<double>::infinity();
 
   std::string solver = "auto";
   std::string sampling = "auto";

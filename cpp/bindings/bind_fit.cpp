@@ -31,22 +31,23 @@ void bind_fit(py::module_& m) {
   m.def(
       "fit",
       [](const py::object& X, const py::object& y, const py::object& sample_weight, const std::string& loss,
-         double loss_parameter, double alpha, double l1_ratio, bool fit_intercept, const std::string& solver,
-         const std::string& sampling, const std::string& step_rule, double step_size, const py::dict& solver_options,
-         double tol, std::size_t max_iter, std::size_t check_interval, double time_limit, std::uint64_t seed,
-         const py::object& coef_init, std::optional<double> intercept_init, const py::object& state, bool keep_state,
-         const py::object& monitor) {
+         double loss_parameter, double alpha, double l1_ratio, bool fit_intercept, double intercept_scaling,
+         const std::string& solver, const std::string& sampling, const std::string& step_rule, double step_size,
+         const py::dict& solver_options, double tol, std::size_t max_iter, std::size_t check_interval,
+         double time_limit, std::uint64_t seed, const py::object& coef_init, std::optional<double> intercept_init,
+         const py::object& state, bool keep_state, const py::object& monitor) {
         FitRequest request;
         request.X = matrix_view(X);
         const auto n = static_cast<py::ssize_t>(n_rows_of(request.X));
         const auto p = static_cast<py::ssize_t>(n_columns_of(request.X));
-        request.y = data_of<double>(y, n, "y");
+        request.y = targets(y, n);
         if (!sample_weight.is_none()) request.sample_weight = data_of<double>(sample_weight, n, "sample_weight");
         request.loss = loss;
         request.loss_parameter = loss_parameter;
         request.alpha = alpha;
         request.l1_ratio = l1_ratio;
         request.fit_intercept = fit_intercept;
+        request.intercept_scaling = intercept_scaling;
         request.solver = solver;
         request.sampling = sampling;
         request.step_rule = step_rule;
@@ -75,10 +76,11 @@ void bind_fit(py::module_& m) {
         return to_dict(std::move(result));
       },
       py::arg("X"), py::arg("y"), py::arg("sample_weight"), py::kw_only(), py::arg("loss"), py::arg("loss_parameter"),
-      py::arg("alpha"), py::arg("l1_ratio"), py::arg("fit_intercept"), py::arg("solver"), py::arg("sampling"),
-      py::arg("step_rule") = "auto", py::arg("step_size"), py::arg("solver_options") = py::dict(), py::arg("tol"),
-      py::arg("max_iter"), py::arg("check_interval"), py::arg("time_limit"), py::arg("seed"), py::arg("coef_init"),
-      py::arg("intercept_init"), py::arg("state") = py::none(), py::arg("keep_state") = false, py::arg("monitor"));
+      py::arg("alpha"), py::arg("l1_ratio"), py::arg("fit_intercept"), py::arg("intercept_scaling") = infinity,
+      py::arg("solver"), py::arg("sampling"), py::arg("step_rule") = "auto", py::arg("step_size"),
+      py::arg("solver_options") = py::dict(), py::arg("tol"), py::arg("max_iter"), py::arg("check_interval"),
+      py::arg("time_limit"), py::arg("seed"), py::arg("coef_init"), py::arg("intercept_init"),
+      py::arg("state") = py::none(), py::arg("keep_state") = false, py::arg("monitor"));
   m.def(
       "fingerprint",
       [](const py::array& array) {

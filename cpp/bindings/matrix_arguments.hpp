@@ -4,11 +4,14 @@
 #include <pybind11/numpy.h>
 #include <pybind11/pybind11.h>
 
+#include <cstdint>
+#include <limits>
 #include <string>
 #include <variant>
 
 #include "bindings/arrays.hpp"
 #include "core/matrix_view.hpp"
+#include "core/targets.hpp"
 
 namespace finitesum {
 
@@ -21,6 +24,14 @@ const T* data_of(const pybind11::handle& object, pybind11::ssize_t size, const c
   if (array.ndim() != 1 || array.size() != size)
     throw pybind11::value_error(std::string(name) + " has the wrong shape");
   return array.data();
+}
+
+inline constexpr double infinity = std::numeric_limits<double>::infinity();
+
+// One float64 per row, or the labels of a classifier as bits (numpy.packbits, the least significant first).
+inline Targets targets(const pybind11::handle& y, pybind11::ssize_t n_rows) {
+  if (Array<std::uint8_t>::check_(y)) return Targets(data_of<std::uint8_t>(y, (n_rows + 7) / 8, "y"));
+  return Targets(data_of<double>(y, n_rows, "y"));
 }
 
 template <class T, class I>

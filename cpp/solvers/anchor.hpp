@@ -17,19 +17,20 @@ struct Anchor {
   // Without the intercept between evaluate_margins and evaluate_gradient; the derivatives l'(z_i + b, y_i) after it.
   std::vector<double> margins;
   double intercept = 0;
+  double intercept_slope = 0;  // (1/S) sum_i s_i u_i: zero at the best intercept
   double objective = 0;
 
   double* derivatives() { return margins.data(); }
 };
 
-// Completes (w, the anchor's margins) with the best intercept and the objective. With the intercept re-solved the
-// derivatives sum to zero, as the dual point must.
+// Completes (w, the anchor's margins) with the best intercept, if it is free, and the objective. With the intercept
+// re-solved the derivatives sum to zero, as the dual point must.
 template <class View>
 void evaluate_objective(const Problem<View>& problem, const double* w, Anchor& anchor) {
   const InterceptProblem along{problem.loss, anchor.margins.data(), problem.y, problem.s, problem.n_rows()};
-  if (problem.fit_intercept) anchor.intercept = along.solve(anchor.intercept);
+  if (problem.has_free_intercept()) anchor.intercept = along.solve(anchor.intercept);
   anchor.objective =
-      along.objective(anchor.intercept) / problem.total_weight + penalty_value(problem.penalty, w, problem.n_columns());
+      along.objective(anchor.intercept) / problem.total_weight + penalty_value(problem, w, anchor.intercept);
 }
 
 template <class View>
@@ -46,9 +47,10 @@ void evaluate_gradient(const Problem<View>& problem, Anchor& anchor, double* gra
   for_each_block(problem.n_rows(), [&](std::size_t first, std::size_t count) {
     double* z = anchor.margins.data() + first;
     for (std::size_t k = 0; k < count; ++k) z[k] += anchor.intercept;
-    problem.loss.derivatives(z, problem.y + first, z, count);
+    problem.loss.derivatives(z, TargetBlock(problem.y, first, count).data(), z, count);
     add_gradient(problem, z, first, count, gradient);
   });
+  if (problem.has_penalized_intercept()) anchor.intercept_slope = mean_derivative(problem, anchor.derivatives());
 }
 
 // The certificate of an evaluated anchor; `scratch` holds the gradient and is overwritten.

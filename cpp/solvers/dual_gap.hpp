@@ -48,6 +48,10 @@ inline double penalty_value(const AnyPenalty& penalty, const double* w, std::siz
   return std::visit([&](const auto& p) { return chained_sum(n, [&](std::size_t j) { return p.value(w[j]); }); },
                     penalty);
 }
+template <class View>
+double penalty_value(const Problem<View>& problem, const double* w, double b) {
+  return penalty_value(problem.penalty, w, problem.n_columns()) + problem.intercept_penalty.value(b);
+}
 
 inline double count_nonzeros(const double* w, std::size_t n) {
   return static_cast<double>(n - static_cast<std::size_t>(std::count(w, w + n, 0.0)));
@@ -60,10 +64,11 @@ double objective_sweep(const Problem<View>& problem, const double* w, double b, 
   double loss = 0;
   for_each_block(problem.n_rows(), [&](std::size_t first, std::size_t count) {
     margins(problem, w, b, first, count, z.data());
-    loss += problem.loss.value_sum(z.data(), problem.y + first, problem.weights_from(first), count);
+    const TargetBlock y(problem.y, first, count);
+    loss += problem.loss.value_sum(z.data(), y.data(), problem.weights_from(first), count);
     work(first, count, z.data());
   });
-  return loss / problem.total_weight + penalty_value(problem.penalty, w, problem.n_columns());
+  return loss / problem.total_weight + penalty_value(problem, w, b);
 }
 
 // Adds (1/S) sum_i s_i u_i x_i over the rows [first, first + count) to the gradient.
@@ -75,6 +80,24 @@ void add_gradient(const Problem<View>& problem, const double* u, std::size_t fir
     const double factor = problem.weight(first + k) * u[k] / problem.total_weight;
     if (factor != 0) axpy(rows, factor, problem.X.row(first + k), gradient);
   }
+}
+
+// (1/S) sum_i s_i u_i: the gradient in the intercept.
+template <class View>
+double mean_derivative(const Problem<View>& problem, const double* u) {
+  return chained_sum(problem.n_rows(), [&](std::size_t i) { return problem.weight(i) * derivative_or_zero(u[i]); }) /
+         problem.total_weight;
+}
+
+// sum_i s_i l*(scale u_i, y_i)
+template <class View>
+double conjugate_sum(const Problem<View>& problem, double scale, const double* u) {
+  double sum = 0;
+  for_each_block(problem.n_rows(), [&](std::size_t first, std::size_t count) {
+    const TargetBlock y(problem.y, first, count);
+    sum += problem.loss.conjugate_sum(scale, u + first, y.data(), problem.weights_from(first), count);
+  });
+  return sum;
 }
 
 // How u is balanced so that sum_i s_i u_i = 0: the rows on the heavier side are shrunk towards zero, which keeps u in
@@ -137,7 +160,8 @@ Balance find_balance(const Problem<View>& problem, const double* u) {
 // D(u) for u (n numbers, NaN where unknown) and gradient = (1/S) X^T (s o u), which the repairs overwrite.
 template <class View>
 double dual_objective(const Problem<View>& problem, const double* u, double* gradient) {
-  const Balance balance = problem.fit_intercept ? find_balance(problem, u) : Balance{};
+  const Balance balance = problem.has_free_intercept() ? find_balance(problem, u) : Balance{};
+  const double intercept_gradient = problem.has_penalized_intercept() ? mean_derivative(problem, u) : 0;
   const auto& rows = row_kernels(problem.kernels, problem.X);
   if (balance.sign != 0) {
     for (std::size_t i = 0; i < problem.n_rows(); i += balance.stride) {
@@ -155,18 +179,22 @@ double dual_objective(const Problem<View>& problem, const double* u, double* gra
           return chained_sum(p, [&](std::size_t j) { return penalty.conjugate(-gradient[j]); });
         },
         problem.penalty);
+    if (problem.has_penalized_intercept())
+      penalty_conjugate += problem.intercept_penalty.conjugate(-intercept_gradient);
   } else {
     // R* is the indicator of |v_j| <= l1: u is scaled into it.
     double largest = 0;
     for (std::size_t j = 0; j < p; ++j) largest = std::max(largest, std::fabs(gradient[j]));
     if (largest > problem.l1()) scale = problem.l1() / largest;
+    const double in_intercept = std::fabs(intercept_gradient);
+    if (in_intercept * scale > problem.intercept_penalty.l1()) scale = problem.intercept_penalty.l1() / in_intercept;
   }
   double conjugate = 0;
   std::array<double, block_rows> repaired;
   for_each_block(problem.n_rows(), [&](std::size_t first, std::size_t count) {
     balance.apply(u, first, count, repaired.data());
-    conjugate +=
-        problem.loss.conjugate_sum(scale, repaired.data(), problem.y + first, problem.weights_from(first), count);
+    const TargetBlock y(problem.y, first, count);
+    conjugate += problem.loss.conjugate_sum(scale, repaired.data(), y.data(), problem.weights_from(first), count);
   });
   return -conjugate / problem.total_weight - penalty_conjugate;
 }
@@ -178,7 +206,7 @@ double gradient_norm(const Problem<View>& problem, const double* w, double b, do
   std::array<double, block_rows> u;
   double intercept_gradient = 0;
   objective_sweep(problem, w, b, [&](std::size_t first, std::size_t count, const double* z) {
-    problem.loss.derivatives(z, problem.y + first, u.data(), count);
+    problem.loss.derivatives(z, TargetBlock(problem.y, first, count).data(), u.data(), count);
     add_gradient(problem, u.data(), first, count, gradient);
     for (std::size_t k = 0; k < count; ++k)
       intercept_gradient += problem.weight(first + k) * u[k] / problem.total_weight;

@@ -29,8 +29,9 @@ Slope slope_at(const InterceptProblem& problem, double b) {
   Block curvature;
   for_each_block(problem.n, [&](std::size_t first, std::size_t count) {
     shift(problem, b, first, count, z);
-    problem.loss.derivatives(z.data(), problem.y + first, derivative.data(), count);
-    problem.loss.curvatures(z.data(), problem.y + first, curvature.data(), count);
+    const TargetBlock y(problem.y, first, count);
+    problem.loss.derivatives(z.data(), y.data(), derivative.data(), count);
+    problem.loss.curvatures(z.data(), y.data(), curvature.data(), count);
     Slope block;
     for (std::size_t k = 0; k < count; ++k) {
       const double s = problem.s != nullptr ? problem.s[first + k] : 1.0;
@@ -52,7 +53,8 @@ double InterceptProblem::objective(double b) const {
   Block shifted;
   for_each_block(n, [&](std::size_t first, std::size_t count) {
     shift(*this, b, first, count, shifted);
-    sum += loss.value_sum(shifted.data(), y + first, s != nullptr ? s + first : nullptr, count);
+    sum +=
+        loss.value_sum(shifted.data(), TargetBlock(y, first, count).data(), s != nullptr ? s + first : nullptr, count);
   });
   return sum;
 }
@@ -80,8 +82,8 @@ double InterceptProblem::solve(double b) const {
   return b;
 }
 
-NullModel fit_null_model(const LossFunction& loss, const double* y, const double* s, std::size_t n, double total_weight,
-                         bool fit_intercept) {
+NullModel fit_null_model(const LossFunction& loss, const Targets& y, const double* s, std::size_t n,
+                         double total_weight, bool fit_intercept) {
   // Targets of +-1 take two values: their total weights say all.
   std::array<double, 2> labels{-1, 1};
   std::array<double, 2> masses{0, 0};
@@ -89,7 +91,7 @@ NullModel fit_null_model(const LossFunction& loss, const double* y, const double
   if (is_sign) {
     for (std::size_t i = 0; i < n; ++i) masses[y[i] > 0 ? 1 : 0] += s != nullptr ? s[i] : 1.0;
   }
-  const InterceptProblem problem = is_sign ? InterceptProblem{loss, nullptr, labels.data(), masses.data(), 2}
+  const InterceptProblem problem = is_sign ? InterceptProblem{loss, nullptr, Targets(labels.data()), masses.data(), 2}
                                            : InterceptProblem{loss, nullptr, y, s, n};
   const double intercept = fit_intercept ? problem.solve(0) : 0;
   const Slope slope = slope_at(problem, intercept);

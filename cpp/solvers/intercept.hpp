@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <vector>
 
+#include "core/targets.hpp"
 #include "solvers/loss_function.hpp"
 
 namespace finitesum {
@@ -12,7 +13,7 @@ namespace finitesum {
 struct InterceptProblem {
   const LossFunction& loss;
   const double* z;
-  const double* y;
+  Targets y;
   const double* s;  // null: every weight is one
   std::size_t n;
 
@@ -20,14 +21,15 @@ struct InterceptProblem {
   double solve(double b) const;  // safeguarded Newton from b
 };
 
-// The null model: zero coefficients and the best intercept (zero without one).
+// The null model: zero coefficients and the best intercept (zero without one, and where it is penalized like a
+// coefficient).
 struct NullModel {
   double intercept;
   double objective;            // sum_i s_i l(b, y_i) / S
   double rounding;             // how exactly objectives of this problem can be evaluated
   double derivative_rounding;  // eps times the mean |l'|
 };
-NullModel fit_null_model(const LossFunction& loss, const double* y, const double* s, std::size_t n, double total_weight,
-                         bool fit_intercept);
+NullModel fit_null_model(const LossFunction& loss, const Targets& y, const double* s, std::size_t n,
+                         double total_weight, bool fit_intercept);
 
 }  // namespace finitesum

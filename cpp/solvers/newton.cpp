@@ -61,16 +61,19 @@ class Newton final : public Solver {
     constexpr double smallest_damping = 1e-10;
     constexpr double largest_damping = 1e2;
     build_hessian(control);
+    const ElasticNet& penalty = problem_.intercept_penalty;
+    model_.set_intercept({anchor_.intercept, anchor_.intercept_slope, penalty.l1(), penalty.l2()});
     while (!control.look()) {
       const bool solved = model_.solve(w_, gradient_.data(), damping_ * curvature_bound(), control, move_);
       if (solved && std::all_of(move_.begin(), move_.end(), [](double v) { return v == 0; })) {
         stalled_ = true;
         return;
       }
-      if (solved && line_search()) {
+      if (solved && line_search(control)) {
         damping_ = damping_ > smallest_damping ? damping_ / 100 : 0;
         return;
       }
+      if (control.stopped()) return;
       if (damping_ >= largest_damping) {
         stalled_ = true;
         return;
@@ -95,6 +98,7 @@ class Newton final : public Solver {
     archive(gradient_);
     archive(anchor_.margins);
     archive(anchor_.intercept);
+    archive(anchor_.intercept_slope);
     archive(anchor_.objective);
     archive(margins_);
     archive(damping_);
@@ -114,7 +118,7 @@ class Newton final : public Solver {
     for_each_block(problem_.n_rows(), [&](std::size_t first, std::size_t count) {
       if (control.stopped()) return;
       for (std::size_t k = 0; k < count; ++k) z[k] = margins_[first + k] + anchor_.intercept;
-      problem_.loss.curvatures(z.data(), problem_.y + first, h.data(), count);
+      problem_.loss.curvatures(z.data(), TargetBlock(problem_.y, first, count).data(), h.data(), count);
       std::size_t work = 0;
       for (std::size_t k = 0; k < count; ++k) {
         const double factor = h[k] * problem_.weight(first + k) / problem_.total_weight;
@@ -138,27 +142,33 @@ class Newton final : public Solver {
     return std::isfinite(smoothness) ? smoothness * mean_squared_norm_ : model_.trace();
   }
 
-  // Backtracks along move_ until F decreases enough; false if the move promises nothing or does not keep its promise.
-  bool line_search() {
+  // Backtracks along move_ until F decreases enough; false if the move promises nothing or does not keep its promise,
+  // or control stops the work.
+  bool line_search(Control& control) {
     constexpr double smallest_step = 1e-3;
     constexpr double sufficient = 1e-4;  // of the decrease promised by the model (Armijo)
     const std::size_t p = problem_.n_columns();
+    const std::size_t row_work = problem_.X.n_stored() / problem_.n_rows() + 1;
     for_each_block(problem_.n_rows(), [&](std::size_t first, std::size_t count) {
+      if (control.stop_after(count * row_work)) return;
       margins(problem_, move_.data(), 0, first, count, direction_.data() + first);
     });
-    double promised = -penalty_value(problem_.penalty, w_, p);
+    if (control.stopped()) return false;
+    double promised = -penalty_value(problem_, w_, anchor_.intercept);
     for (std::size_t j = 0; j < p; ++j) {
       promised += gradient_[j] * move_[j];
       scratch_[j] = w_[j] + move_[j];
     }
-    promised += penalty_value(problem_.penalty, scratch_.data(), p);
+    const double intercept_move = problem_.fit_intercept ? move_[p] : 0;
+    promised += anchor_.intercept_slope * intercept_move;
+    promised += penalty_value(problem_, scratch_.data(), anchor_.intercept + intercept_move);
     // Moves too small to be seen in the objective still sharpen the certificate.
     const double rounding = 4 * std::numeric_limits<double>::epsilon() * anchor_.objective;
     if (!(promised <= rounding)) return false;
     for (double t = 1; t > smallest_step; t /= 2) {
       for (std::size_t j = 0; j < p; ++j) scratch_[j] = w_[j] + t * move_[j];
       for (std::size_t i = 0; i < margins_.size(); ++i) trial_.margins[i] = margins_[i] + t * direction_[i];
-      trial_.intercept = anchor_.intercept + (problem_.fit_intercept ? t * move_[p] : 0.0);
+      trial_.intercept = anchor_.intercept + t * intercept_move;
       evaluate_objective(problem_, scratch_.data(), trial_);
       if (trial_.objective <= anchor_.objective + sufficient * t * promised + rounding) {
         step_ = t;

@@ -1,10 +1,11 @@
-// The problem every solver is handed: F(w, b) = (1/S) sum_i s_i l(x_i.w + b, y_i) + R(w), S = sum_i s_i. The intercept
-// is never penalized.
+// The problem every solver is handed: F(w, b) = (1/S) sum_i s_i l(x_i.w + b, y_i) + R(w), S = sum_i s_i + r(b),
+// S = sum_i s_i. The intercept is free, r = 0, unless it stands for the coefficient of a constant column.
 #pragma once
 
 #include <cstddef>
 #include <variant>
 
+#include "core/targets.hpp"
 #include "penalties/visit.hpp"
 #include "solvers/loss_function.hpp"
 #include "solvers/rows.hpp"
@@ -14,18 +15,24 @@ namespace finitesum {
 template <class View>
 struct Problem {
   View X;
-  const double* y;
+  Targets y;
   const double* s;  // null: every weight is one
   double total_weight;
   LossFunction loss;
   AnyPenalty penalty;
   bool fit_intercept;
+  ElasticNet intercept_penalty{0, 0};  // r; alpha = 0 for a free intercept
   const KernelTable& kernels;
 
   std::size_t n_rows() const { return X.n_rows; }
   std::size_t n_columns() const { return X.n_columns; }
   double weight(std::size_t i) const { return s != nullptr ? s[i] : 1.0; }
   const double* weights_from(std::size_t first) const { return s != nullptr ? s + first : nullptr; }
+  bool has_penalized_intercept() const { return intercept_penalty.alpha > 0; }
+  bool has_free_intercept() const { return fit_intercept && !has_penalized_intercept(); }
+  double prox_intercept(double b, double step) const {
+    return has_penalized_intercept() ? intercept_penalty.prox(b, step) : b;
+  }
   double l1() const {
     return std::visit([](const auto& penalty) { return penalty.l1(); }, penalty);
   }

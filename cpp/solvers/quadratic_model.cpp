@@ -38,7 +38,7 @@ bool QuadraticModel::solve_by_cholesky(const double* w, const double* gradient, 
   for (std::size_t i = 0; i < size_; ++i) {
     if (control.stop_after(i * i / 2)) return false;
     double* row_i = factor_.data() + i * size_;
-    row_i[i] += shift + (i < n_coefficients_ ? l2_ : 0.0);
+    row_i[i] += shift + (i < n_coefficients_ ? l2_ : intercept_.l2);
     const double diagonal = row_i[i];
     for (std::size_t j = 0; j < i; ++j) {
       const double* row_j = factor_.data() + j * size_;
@@ -51,7 +51,8 @@ bool QuadraticModel::solve_by_cholesky(const double* w, const double* gradient, 
   move.resize(size_);
   for (std::size_t i = 0; i < size_; ++i) {
     const double* row = factor_.data() + i * size_;
-    const double right = i < n_coefficients_ ? -(gradient[i] + l2_ * w[i]) : 0.0;
+    const double right =
+        i < n_coefficients_ ? -(gradient[i] + l2_ * w[i]) : -(intercept_.slope + intercept_.l2 * intercept_.value);
     move[i] = (right - kernel.dot(row, move.data(), i)) / row[i];
   }
   for (std::size_t i = size_; i-- > 0;) {
@@ -68,18 +69,18 @@ bool QuadraticModel::solve_by_coordinate_descent(const double* w, const double* 
   constexpr int max_sweeps = 1000;
   constexpr double accuracy = 1e-10;
   move.assign(size_, 0.0);
-  std::vector<double> slope(size_, 0.0);  // gradient of the smooth part of the model at the present move
+  std::vector<double> slope(size_, intercept_.slope);  // gradient of the smooth part of the model at the present move
   std::copy_n(gradient, n_coefficients_, slope.begin());
   double first_change = 0;
   for (int sweep = 0; sweep < max_sweeps; ++sweep) {
     double largest_change = 0;
     if (control.stop_after(size_ * size_)) return false;
     for (std::size_t j = 0; j < size_; ++j) {
-      const bool penalized = j < n_coefficients_;
+      const bool is_intercept = j >= n_coefficients_;
       const double curvature = entry(j, j) + shift;
-      const double total = curvature + (penalized ? l2_ : 0.0);
-      const double l1 = penalized ? l1_ : 0.0;
-      const double at = (penalized ? w[j] : 0.0) + move[j];
+      const double total = curvature + (is_intercept ? intercept_.l2 : l2_);
+      const double l1 = is_intercept ? intercept_.l1 : l1_;
+      const double at = (is_intercept ? intercept_.value : w[j]) + move[j];
       // Along a flat coordinate the model falls for ever if its slope beats the penalty, else it is least at zero.
       if (!(total > 0) && std::fabs(slope[j]) > l1) return false;
       const double to = total > 0 ? math::soft_threshold(curvature * at - slope[j], l1) / total : 0.0;

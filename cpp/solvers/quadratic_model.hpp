@@ -1,6 +1,6 @@
 // The proximal Newton step: min over (v, c) of g.v + (1/2) (v, c)^T H (v, c) + R(w + v), with v the move of the
-// coefficients and c that of the intercepts (always the last coordinates; their own gradient entries are zero). By
-// Cholesky without L1, by coordinate descent with it.
+// coefficients and c that of the intercepts: always the last coordinates, with gradient entries of zero, or a single
+// penalized one. By Cholesky without L1, by coordinate descent with it.
 #pragma once
 
 #include <cstddef>
@@ -9,6 +9,13 @@
 #include "solvers/control.hpp"
 
 namespace finitesum {
+
+struct PenalizedIntercept {
+  double value = 0;
+  double slope = 0;  // of the smooth part
+  double l1 = 0;
+  double l2 = 0;
+};
 
 class QuadraticModel {
  public:
@@ -21,6 +28,8 @@ class QuadraticModel {
   // Writes the move to `move` (size() numbers), for H + shift I. False if that matrix is numerically singular, or
   // control stops the work.
   bool solve(const double* w, const double* gradient, double shift, Control& control, std::vector<double>& move);
+
+  void set_intercept(const PenalizedIntercept& intercept) { intercept_ = intercept; }
 
   double trace() const;
   std::size_t size() const { return size_; }
@@ -38,6 +47,7 @@ class QuadraticModel {
   std::size_t size_;
   double l1_;
   double l2_;
+  PenalizedIntercept intercept_;
   std::vector<double> hessian_;
   std::vector<double> factor_;
 };

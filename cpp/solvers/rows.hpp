@@ -7,6 +7,7 @@
 #include <cstddef>
 
 #include "core/matrix_view.hpp"
+#include "core/targets.hpp"
 #include "isa/isa.hpp"
 #include "kernels/table.hpp"
 
@@ -86,10 +87,6 @@ double chained_sum(std::size_t n, Term&& term) {
   for (; j < n; ++j) chains[0] += term(j);
   return ((chains[0] + chains[4]) + (chains[2] + chains[6])) + ((chains[1] + chains[5]) + (chains[3] + chains[7]));
 }
-
-// Full passes work on blocks of this many rows, so that their margins stay in the first-level cache between two
-// kernels.
-inline constexpr std::size_t block_rows = 256;
 
 // Calls work(first, count) for consecutive blocks of [0, n).
 template <class Work>

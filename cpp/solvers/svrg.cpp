@@ -41,7 +41,7 @@ class Svrg final : public Solver {
     anchored_ = false;
     const auto prefetch_row = [&](std::size_t i) {
       __builtin_prefetch(&anchor_.derivatives()[i]);
-      __builtin_prefetch(&problem_.y[i]);
+      problem_.y.prefetch(i);
     };
     draws_ += for_draws_from(problem_.X, iterate_, steps_, number * inner_draws_, inner_draws_, control, prefetch_row,
                              [&](const Draw& draw) { visit(draw); });
@@ -72,6 +72,7 @@ class Svrg final : public Solver {
     transfer_iterate(archive, iterate_, problem_.n_columns());
     archive(anchor_.margins);
     archive(intercept_);
+    archive(anchor_.intercept_slope);
     archive(certificate_.objective);
     archive(certificate_.lower_bound);
     archive(certificate_.gradient_norm);
@@ -145,8 +146,10 @@ class Svrg final : public Solver {
     if (steps_.observe(i, z, g)) follow_step(iterate_, step_size());
     const double fresh =
         iterate_.step_size() * problem_.weight(i) * (g - anchor_.derivatives()[i]) * steps_.unbiased(draw);
-    // The anchor's intercept is optimal: its derivatives sum to zero.
-    if (problem_.fit_intercept) intercept_ -= fresh;
+    if (problem_.fit_intercept) {
+      intercept_ -= fresh + iterate_.step_size() * anchor_.intercept_slope;
+      intercept_ = problem_.prox_intercept(intercept_, iterate_.step_size());
+    }
     iterate_.step(row, fresh, 0);
   }
 

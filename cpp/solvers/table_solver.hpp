@@ -42,7 +42,7 @@ class TableSolver final : public Solver {
     iterate_.set_step(step_size());
     const auto prefetch_row = [&](std::size_t i) {
       __builtin_prefetch(&table_[i]);
-      __builtin_prefetch(&problem_.y[i]);
+      problem_.y.prefetch(i);
     };
     draws_ += for_each_draw(problem_.X, iterate_, steps_, number, control, prefetch_row,
                             [&](const Draw& draw) { visit(draw); });
@@ -162,6 +162,7 @@ class TableSolver final : public Solver {
     const double fresh = iterate_.step_size() * change * (rule == TableRule::sag ? 1 / mass_ : steps_.unbiased(draw));
     if (problem_.fit_intercept) {
       intercept_ -= iterate_.step_size() * intercept_sum_ / mass_ + fresh;
+      intercept_ = problem_.prox_intercept(intercept_, iterate_.step_size());
       intercept_sum_ += change;
     }
     iterate_.step(row, fresh, change);

@@ -12,9 +12,10 @@ _Float = NDArray[np.float64]
 _DenseMatrix = NDArray[Any]
 _SparseMatrix = tuple[NDArray[Any], NDArray[Any], NDArray[Any], int]
 
+# y: float64 numbers, or the labels of a classifier as bits (numpy.packbits, bitorder="little").
 def fit(
     X: _DenseMatrix | _SparseMatrix,
-    y: _Float,
+    y: _Float | NDArray[np.uint8],
     sample_weight: _Float | None,
     *,
     loss: str,
@@ -22,6 +23,7 @@ def fit(
     alpha: float,
     l1_ratio: float,
     fit_intercept: bool,
+    intercept_scaling: float = ...,
     solver: str,
     sampling: str,
     step_rule: str = ...,
@@ -40,7 +42,7 @@ def fit(
 ) -> FitResult: ...
 def certify(
     X: _DenseMatrix | _SparseMatrix,
-    y: _Float,
+    y: _Float | NDArray[np.uint8],
     sample_weight: _Float | None,
     *,
     coef: _Float,
@@ -50,6 +52,7 @@ def certify(
     alpha: float,
     l1_ratio: float,
     fit_intercept: bool,
+    intercept_scaling: float = ...,
     max_iter: int,
 ) -> dict[str, float]: ...
 def fit_multinomial(

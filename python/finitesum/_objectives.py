@@ -1,5 +1,6 @@
 """What fitted linear models minimize, in this package's terms."""
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -94,23 +95,27 @@ def problem_of(estimator: Any, total: float, n_samples: int) -> Problem:
 
 
 def _logistic(model: Any, total: float, _: int) -> Problem:
-    if model.solver == "liblinear" and model.fit_intercept:
-        raise ValueError(_PENALIZED_INTERCEPT.format("LogisticRegression(solver='liblinear')"))
     if model.penalty is None:
         return Problem("logistic", 0.0)
     ratio = {"l1": 1.0, "l2": 0.0}.get(model.penalty, model.l1_ratio or 0.0)
-    return Problem("logistic", _alpha_from_c(model.C, total), float(ratio))
+    # liblinear penalizes the intercept
+    scaling = float(model.intercept_scaling) if model.solver == "liblinear" else math.inf
+    alpha = _alpha_from_c(model.C, total)
+    return Problem("logistic", alpha, float(ratio), intercept_scaling=scaling)
 
 
 def _linear_svc(model: Any, total: float, _: int) -> Problem:
-    if model.fit_intercept:
-        raise ValueError(_PENALIZED_INTERCEPT.format("LinearSVC"))
     if model.loss != "squared_hinge" or model.multi_class != "ovr":
         raise ValueError(
             "certify supports LinearSVC with loss='squared_hinge' and multi_class='ovr'; the hinge "
             "has no derivative at 1."
         )
-    return Problem("squared_hinge", _alpha_from_c(model.C, total), float(model.penalty == "l1"))
+    return Problem(
+        "squared_hinge",
+        _alpha_from_c(model.C, total),
+        float(model.penalty == "l1"),
+        intercept_scaling=float(model.intercept_scaling),
+    )
 
 
 def _ridge(model: Any, total: float, _: int) -> Problem:
@@ -133,11 +138,6 @@ def _stochastic_gradient(model: Any, total: float, n_samples: int) -> Problem:
     alpha = 0.0 if model.penalty is None else float(model.alpha) * n_samples / total
     return Problem(loss, alpha, float(ratio), float(model.epsilon) if loss == "huber" else 1.0)
 
-
-_PENALIZED_INTERCEPT = (
-    "certify does not support {} with fit_intercept=True: liblinear penalizes the intercept, so "
-    "its optimum is not the one of the objective certified here. Use fit_intercept=False."
-)
 
 # scikit-learn's estimators: the problem of one, given the total weight and the number of samples.
 _PROBLEMS: dict[type, Callable[[Any, float, int], Problem]] = {

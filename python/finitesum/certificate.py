@@ -300,6 +300,7 @@ def _certify(
             alpha=problem.alpha,
             l1_ratio=problem.l1_ratio,
             fit_intercept=fit_intercept,
+            intercept_scaling=problem.intercept_scaling,
             max_iter=max_iter,
         )
         for w, b, target in points

@@ -19,10 +19,10 @@ def balanced(problem, u):
 
 
 def feasible(problem, u):
-    """Balanced where there is an intercept, scaled into |X^T (s u)| / S <= l1 where l2 = 0."""
-    if problem.intercept:
+    """Balanced for a free intercept, scaled into |X^T (s u)| / S <= l1 where l2 = 0."""
+    if problem.has_free_intercept:
         u = balanced(problem, u)
     if problem.l2 == 0:
-        largest = np.abs((problem.s * u) @ problem.X).max() / problem.S
+        largest = np.abs(problem.image(u)).max()
         u = u * min(1.0, problem.l1 / largest) if largest > 0 else u
     return u

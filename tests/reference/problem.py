@@ -1,6 +1,6 @@
 """A problem min F(w, b), its primal and dual objectives, and the core's fit of it in any layout."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import scipy.sparse as sp
@@ -20,6 +20,8 @@ class Problem:
     alpha: float = 0.1
     l1_ratio: float = 0.0
     intercept: bool = True
+    # c: finite adds the penalty of a coefficient of b / c
+    intercept_scaling: float = field(default=np.inf, kw_only=True)
 
     @property
     def n(self):
@@ -36,6 +38,15 @@ class Problem:
     @property
     def l2(self):
         return self.alpha * (1 - self.l1_ratio)
+
+    @property
+    def has_free_intercept(self):
+        return self.intercept and (np.isinf(self.intercept_scaling) or self.alpha == 0)
+
+    def with_intercept_as_column(self):
+        """The same problem, its penalized intercept the coefficient of a constant column."""
+        X = np.column_stack([self.X, np.full(self.n, self.intercept_scaling)])
+        return replace(self, X=X, intercept=False, intercept_scaling=np.inf)
 
     def values(self, z):
         return VALUE[self.loss](z, self.y, self.parameter)
@@ -58,8 +69,13 @@ class Problem:
     def prox(self, v, step):
         return np.sign(v) * np.maximum(np.abs(v) - step * self.l1, 0) / (1 + step * self.l2)
 
+    def prox_intercept(self, b, step):
+        c = self.intercept_scaling
+        return np.sign(b) * max(abs(b) - step * self.l1 / c, 0) / (1 + step * self.l2 / c**2)
+
     def objective(self, w, b):
-        return self.s @ self.values(self.X @ w + b) / self.S + self.penalty(w)
+        of_b = self.penalty(np.array([b / self.intercept_scaling]))
+        return self.s @ self.values(self.X @ w + b) / self.S + self.penalty(w) + of_b
 
     def gradient(self, w, b):
         """Of the smooth part without the penalty: in the coefficients, and in the intercept."""
@@ -72,13 +88,23 @@ class Problem:
             return excess @ excess / (2 * self.l2)
         return np.inf if np.any(excess > 1e-15 * self.l1) else 0.0
 
+    def image(self, u):
+        """X^T (s u) / S, with an entry for the column that a penalized intercept stands for."""
+        mass = self.s * u / self.S
+        if not self.intercept or self.has_free_intercept:
+            return mass @ self.X
+        return np.append(mass @ self.X, self.intercept_scaling * mass.sum())
+
     def dual_objective(self, u):
         conjugates = CONJUGATE[self.loss](u, self.y, self.parameter)
-        image = (self.s * u) @ self.X / self.S
+        image = self.image(u)
         return -(self.s @ conjugates) / self.S - self.penalty_conjugate(-image)
 
     def best_intercept(self, w, near=0.0):
-        """A root of sum_i s_i l'(x_i.w + b, y_i), which grows with b; of many, `near` if it is."""
+        """A root of sum_i s_i l'(x_i.w + b, y_i), which grows with b; of many, `near` if it is.
+        A penalized intercept moves by steps alone."""
+        if not self.has_free_intercept:
+            return near
         z = self.X @ w
 
         def slope(b):
@@ -128,5 +154,6 @@ def fit(problem, X=None, **options):
         alpha=problem.alpha,
         l1_ratio=problem.l1_ratio,
         fit_intercept=problem.intercept,
+        intercept_scaling=problem.intercept_scaling,
         **{**defaults, **options},
     )

@@ -6,7 +6,7 @@ from finitesum import _core
 
 
 def svrg_epochs(problem, rule, w, b, *, seed, inner_length=2.0):
-    """Yields (w, b, u) at each new anchor; b is the best intercept there, u the derivatives."""
+    """Yields (w, b, u) at each new anchor, where a free b is at its best; u are the derivatives."""
     n, S, epoch = problem.n, problem.S, 0
     draws = max(1, round(inner_length * n))
     importance = _core.importance(rule.rows) if rule.lipschitz else np.ones(n)
@@ -15,6 +15,7 @@ def svrg_epochs(problem, rule, w, b, *, seed, inner_length=2.0):
             b = problem.best_intercept(w, b)
         u = problem.derivatives(problem.X @ w + b)
         mean = (problem.s * u) @ problem.X / S
+        mean_b = 0.0 if problem.has_free_intercept else problem.s @ u / S
         if epoch > 0:
             yield w, b, u
         rule.relax(epoch)
@@ -28,7 +29,7 @@ def svrg_epochs(problem, rule, w, b, *, seed, inner_length=2.0):
             change = problem.s[i] * (g - u[i]) * importance[i] * n / S
             w = problem.prox(w - step * (mean + change * x), step)
             if problem.intercept:
-                b -= step * change
+                b = problem.prox_intercept(b - step * (mean_b + change), step)
         epoch += 1
 
 

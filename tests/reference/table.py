@@ -37,7 +37,7 @@ def table_epochs(problem, rule, w, b, *, seed, mass_growth=0.0):
             unbiased = 1 / mass if rule.solver == "sag" else importance[i] * n / problem.S
             w = problem.prox(w - step * (d / mass + change * unbiased * x), step)
             if problem.intercept:
-                b -= step * (d_b / mass + change * unbiased)
+                b = problem.prox_intercept(b - step * (d_b / mass + change * unbiased), step)
             d, d_b = d + change * x, d_b + change
         yield w, b, table
         epoch += 1

@@ -187,8 +187,8 @@ def _classification(data: Data, *, l1: bool) -> Iterator[Task]:
         yield Task(
             data,
             "LinearSVC",
-            finitesum.LinearSVC(fit_intercept=False),  # liblinear penalizes its intercept
-            svm.LinearSVC(dual=False, fit_intercept=False, tol=1e-10, max_iter=10000),
+            finitesum.LinearSVC(),
+            svm.LinearSVC(dual=False, tol=1e-10, max_iter=10000),
             Problem("squared_hinge", 1.0 / n),
         )
 

@@ -72,7 +72,7 @@ class LinearClassifier(ClassifierMixin, LinearEstimator):  # type: ignore[misc] 
                 coef, intercept = self._solve(X, [codes], weight, [problem], start)
             else:
                 positives = classes[-n_outputs:]
-                targets = (np.where(y == positive, 1.0, -1.0) for positive in positives)
+                targets = (np.packbits(y == positive, bitorder="little") for positive in positives)
                 coef, intercept = self._solve(X, targets, weight, [problem] * n_outputs, start)
             self.coef_, self.intercept_ = coef, intercept
             self.classes_ = classes

@@ -13,7 +13,7 @@ tol : float, default=1e-4
 max_iter : int, default=1000
     Largest number of epochs (as many steps as there are samples).
 fit_intercept : bool, default=True
-    Whether to fit an intercept. It is never penalized.
+    Whether to fit an intercept. It is not penalized (by `LinearSVC`: see there).
 solver : {"auto", "sag", "saga", "svrg", "newton"}, default="auto"
     "auto" chooses by the shape of the data; ``solver_`` names the choice.
 sampling : {"auto", "uniform", "cyclic", "shuffle", "lipschitz", "adaptive"}, default="auto"

@@ -27,6 +27,7 @@ _REACHABLE = 20
 class Problem:
     """(1/S) sum_i s_i loss_i + alpha [(1 - l1_ratio)/2 ||w||^2 + l1_ratio ||w||_1].
 
+    A finite ``intercept_scaling`` c adds the penalty of a coefficient of intercept / c.
     With ``n_classes`` the loss is the multinomial one, its target the class numbers (int32), and w
     stands for the coefficients of all classes.
     """
@@ -36,6 +37,7 @@ class Problem:
     l1_ratio: float = 0.0
     loss_parameter: float = 1.0
     n_classes: int | None = None
+    intercept_scaling: float = math.inf
 
 
 @dataclass(frozen=True)
@@ -76,8 +78,9 @@ def solve_outputs(
     ----------
     X : ndarray or (data, indices, indptr, n_features)
         The samples, shared by all outputs.
-    targets : iterable of ndarray of shape (n_samples,), dtype float64 or int32
-        One per output; a multinomial problem has one for all its classes.
+    targets : iterable of ndarray
+        One per output: of shape (n_samples,) and dtype float64, or the labels of a classifier as
+        bits (see `_core.fit`); a multinomial problem has one of dtype int32 for all its classes.
     weight : ndarray of shape (n_samples,), dtype float64, or None
         Sample weights.
     problems : list of Problem
@@ -170,6 +173,7 @@ def _fit_one(
             weight,
             loss=problem.loss,
             loss_parameter=problem.loss_parameter,
+            intercept_scaling=problem.intercept_scaling,
             intercept_init=intercept_init,
             **shared,
         )

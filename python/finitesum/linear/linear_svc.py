@@ -21,8 +21,8 @@ class LinearSVC(LinearClassifier):
         (1/S) sum_i s_i loss(y_i z_i) + alpha penalty(w),  alpha = 1 / (C S),
 
     penalty(w) = ||w||^2 / 2 or ||w||_1. More than two classes are fitted one against the rest.
-    Without an intercept the optimum is that of `sklearn.svm.LinearSVC`; the intercept is not
-    penalized here, unlike liblinear's behind scikit-learn's class.
+    The optimum is that of `sklearn.svm.LinearSVC`, whose solver liblinear penalizes the intercept
+    like the coefficient of a constant feature: see ``intercept_scaling``.
 
     Parameters
     ----------
@@ -35,6 +35,10 @@ class LinearSVC(LinearClassifier):
         Inverse of the penalty's strength; ``np.inf`` for no penalty.
     gamma : float, default=1.0
         Width of the smoothed hinge's quadratic part; the hinge loss in the limit of 0.
+    intercept_scaling : float, default=1.0
+        Value of a constant feature whose coefficient, times ``intercept_scaling``, is the
+        intercept; the coefficient is penalized as all others are. ``np.inf`` leaves the intercept
+        free of any penalty, which most users will want.
     class_weight : dict, "balanced" or None, default=None
         Weights of the classes, multiplied into the sample weights.
     {control}
@@ -66,6 +70,7 @@ class LinearSVC(LinearClassifier):
         "loss": [StrOptions({"squared_hinge", "smoothed_hinge"})],
         "C": [Interval(Real, 0.0, None, closed="right")],
         "gamma": [Interval(Real, 0.0, None, closed="neither")],
+        "intercept_scaling": [Interval(Real, 0.0, None, closed="right")],
         "class_weight": [dict, StrOptions({"balanced"}), None],
     }
 
@@ -76,6 +81,7 @@ class LinearSVC(LinearClassifier):
         *,
         C: float = 1.0,
         gamma: float = 1.0,
+        intercept_scaling: float = 1.0,
         class_weight: Any = None,
         tol: float = 1e-4,
         max_iter: int = 1000,
@@ -95,6 +101,7 @@ class LinearSVC(LinearClassifier):
         self.loss = loss
         self.C = C
         self.gamma = gamma
+        self.intercept_scaling = intercept_scaling
         self.class_weight = class_weight
         self.tol = tol
         self.max_iter = max_iter
@@ -112,7 +119,10 @@ class LinearSVC(LinearClassifier):
 
     def _problem(self, alpha: float) -> Problem:
         parameter = float(self.gamma) if self.loss == "smoothed_hinge" else 1.0
-        return Problem(self.loss, alpha, 1.0 if self.penalty == "l1" else 0.0, parameter)
+        l1_ratio = 1.0 if self.penalty == "l1" else 0.0
+        return Problem(
+            self.loss, alpha, l1_ratio, parameter, intercept_scaling=float(self.intercept_scaling)
+        )
 
     def _epochs(self, n_iter: list[int]) -> int:
         return max(n_iter)

@@ -1,0 +1,43 @@
+// The problem that a request describes.
+#pragma once
+
+#include <stdexcept>
+
+#include "api/fit.hpp"
+#include "api/request_checks.hpp"
+#include "isa/isa.hpp"
+#include "solvers/intercept.hpp"
+#include "solvers/problem.hpp"
+
+namespace finitesum {
+
+template <class View>
+Problem<View> problem_of(const View& X, const FitRequest& request) {
+  if (X.n_rows == 0 || X.n_columns == 0) throw std::invalid_argument("X must have at least one row and one column.");
+  if (!(request.intercept_scaling > 0)) throw std::invalid_argument("intercept_scaling must be positive.");
+  const KernelTable& table = kernels();
+  Problem<View> problem{X,
+                        request.y,
+                        request.sample_weight,
+                        sum_weights(request.sample_weight, X.n_rows),
+                        LossFunction(make_loss(request.loss, request.loss_parameter), table),
+                        make_penalty(request.alpha, request.l1_ratio),
+                        request.fit_intercept,
+                        {0, 0},
+                        table};
+  if (request.y.are_labels() && problem.loss.target_domain() != TargetDomain::sign)
+    throw std::invalid_argument("Labels are no targets of the loss '" + request.loss + "'.");
+  // The intercept is intercept_scaling times the coefficient of a constant column.
+  const double l1 = problem.l1() / request.intercept_scaling;
+  const double l2 = problem.l2() / request.intercept_scaling / request.intercept_scaling;
+  if (request.fit_intercept && l1 + l2 > 0) problem.intercept_penalty = {l1 + l2, l1 / (l1 + l2)};
+  return problem;
+}
+
+template <class View>
+NullModel fit_null_model(const Problem<View>& problem) {
+  return fit_null_model(problem.loss, problem.y, problem.s, problem.n_rows(), problem.total_weight,
+                        problem.has_free_intercept());
+}
+
+}  // namespace finitesum

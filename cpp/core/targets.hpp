@@ -1,0 +1,50 @@
+// The targets y: numbers, or the two labels of a classifier as one bit per row.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+
+namespace finitesum {
+
+class Targets {
+ public:
+  Targets() = default;
+  explicit Targets(const double* values) : values_(values) {}
+  // Bit i, the least significant of a byte first, stands for +1 if set and -1 if not.
+  explicit Targets(const std::uint8_t* label_bits) : label_bits_(label_bits) {}
+
+  bool are_labels() const { return label_bits_ != nullptr; }
+  double operator[](std::size_t i) const { return values_ != nullptr ? values_[i] : label(i); }
+  void prefetch(std::size_t i) const {
+    if (values_ != nullptr) __builtin_prefetch(values_ + i);
+    if (label_bits_ != nullptr) __builtin_prefetch(label_bits_ + i / 8);
+  }
+
+ private:
+  friend class TargetBlock;
+  double label(std::size_t i) const { return static_cast<double>((label_bits_[i / 8] >> (i % 8)) & 1) * 2 - 1; }
+
+  const double* values_ = nullptr;
+  const std::uint8_t* label_bits_ = nullptr;
+};
+
+// Full passes work on blocks of this many rows, so that their margins stay in the first-level cache between two
+// kernels.
+inline constexpr std::size_t block_rows = 256;
+
+// Some consecutive targets, at most block_rows, as the vector kernels take them.
+class TargetBlock {
+ public:
+  TargetBlock(const Targets& targets, std::size_t first, std::size_t count)
+      : values_(targets.values_ != nullptr ? targets.values_ + first : nullptr) {
+    for (std::size_t k = 0; values_ == nullptr && k < count; ++k) decoded_[k] = targets.label(first + k);
+  }
+  const double* data() const { return values_ != nullptr ? values_ : decoded_.data(); }
+
+ private:
+  const double* values_;
+  std::array<double, block_rows> decoded_;
+};
+
+}  // namespace finitesum
