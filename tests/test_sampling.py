@@ -2,11 +2,14 @@
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 from scipy.stats import chisquare
 
 from finitesum import _core
 from reference.philox import philox_block, philox_words
+from reference.smoothness_draws import smoothness_draws
 
 SIZES = [1, 2, 3, 4, 5, 7, 16, 17, 63, 100, 1023, 1024, 1025, 4097, 100_003]
 SMOOTHNESS = np.random.default_rng(0).exponential(size=50) ** 3
@@ -101,6 +104,9 @@ CONSTANTS = {
     "one row stands out": np.where(np.arange(50) == 17, 1e6, 1.0),
     "some zero": np.where(np.arange(50) % 2 == 0, 0.0, 1.0),
     "two rows": np.array([1.0, 3.0]),
+    "many groups": np.random.default_rng(1).exponential(size=1003) ** 6,
+    "huge": 1e300 * SMOOTHNESS,
+    "tiny": 1e-300 * SMOOTHNESS,
 }
 
 
@@ -108,7 +114,7 @@ CONSTANTS = {
 def test_lipschitz_frequencies(constants):
     """Half uniform, half proportional to the rows' smoothness."""
     smoothness = CONSTANTS[constants]
-    count = 200_000
+    count = 400_000
     drawn = draws(11, 1, len(smoothness), count=count, smoothness=smoothness)
     counts = np.bincount(drawn, minlength=len(smoothness))
     assert chisquare(counts, count * probabilities(smoothness)).pvalue > LUCK
@@ -117,7 +123,7 @@ def test_lipschitz_frequencies(constants):
 @pytest.mark.parametrize("constants", CONSTANTS)
 def test_importance_makes_estimates_unbiased(constants):
     smoothness = CONSTANTS[constants]
-    importance = _core.importance(smoothness)
+    importance = _core.SmoothnessSampler(smoothness, 0.0).importance()
     expected = 1 / (len(smoothness) * probabilities(smoothness))
     assert_allclose(importance, expected, rtol=1e-7)
     assert_allclose(probabilities(smoothness) @ importance, 1, rtol=1e-7)
@@ -126,3 +132,78 @@ def test_importance_makes_estimates_unbiased(constants):
 def test_weights_of_the_wrong_length_are_refused():
     with pytest.raises(ValueError, match="n numbers"):
         _core.draws(0, 1, 0, 3, 3, np.ones(4))
+
+
+@pytest.mark.parametrize("l2", [0.0, 0.7])
+@pytest.mark.parametrize("constants", CONSTANTS)
+def test_draws_by_smoothness_are_the_twins(constants, l2):
+    sampler = _core.SmoothnessSampler(CONSTANTS[constants], l2 * CONSTANTS[constants].max())
+    twins = smoothness_draws(sampler.estimates(), l2 * CONSTANTS[constants].max(), 5, 2, 400)
+    assert sampler.draws(5, 2, 0, 400).tolist() == twins
+
+
+def wandered(start, steps, seed=0):
+    """A sampler after updates of its estimates by factors of two, and these estimates."""
+    rng = np.random.default_rng(seed)
+    sampler, estimates = _core.SmoothnessSampler(start, 0.3), start.copy()
+    for row, power in zip(
+        rng.integers(len(start), size=steps), rng.integers(-6, 5, size=steps), strict=True
+    ):
+        estimates[row] = np.clip(estimates[row] * 2.0**power, 2.0**-30, 2.0**30)
+        sampler.set_estimate(row, estimates[row])
+    return sampler, estimates
+
+
+@pytest.mark.parametrize("n", [2, 16, 17, 300])
+def test_frequencies_follow_estimates_that_learn(n):
+    sampler, estimates = wandered(np.exp2(np.arange(n) % 5), 20 * n)
+    np.testing.assert_array_equal(sampler.estimates(), estimates)
+    assert_allclose(sampler.mean(), estimates.mean(), rtol=1e-6)
+    weight = estimates + estimates.mean() + 2 * 0.3
+    assert_allclose(1 / sampler.importance(), n * weight / weight.sum(), rtol=1e-6)
+    count = 400_000
+    counts = np.bincount(sampler.draws(7, 3, 0, count), minlength=n)
+    assert chisquare(counts, count * weight / weight.sum()).pvalue > LUCK
+
+
+@given(
+    start=st.lists(st.integers(-20, 20), min_size=1, max_size=60),
+    steps=st.integers(0, 200),
+    seed=st.integers(0, 1000),
+)
+@settings(max_examples=50, deadline=None)
+def test_a_refreshed_sampler_depends_on_its_estimates_alone(start, steps, seed):
+    """Also: whatever the moves between buckets, the twin of the final estimates draws the same."""
+    sampler, estimates = wandered(np.exp2(np.array(start, dtype=float)), steps, seed)
+    sampler.refresh()
+    assert sampler.draws(1, 4, 0, 50).tolist() == smoothness_draws(estimates, 0.3, 1, 4, 50)
+
+
+def test_estimates_are_held_within_forty_halvings_and_room_for_growth():
+    sampler = _core.SmoothnessSampler(np.array([3.0, 1.0, 1e-30]), 0.0)
+    sampler.set_estimate(1, 1e200)
+    unit = 2.0  # the power of two below the largest
+    assert sampler.estimates().tolist() == [3.0, unit * 2.0**87, unit * 2.0**-40]
+    assert sampler.max() == unit * 2.0**87
+    assert set(sampler.draws(0, 1, 0, 100).tolist()) == {0, 1, 2}
+
+
+def test_the_largest_estimate_decays_by_one_half_per_pass():
+    n = 64
+    sampler = _core.SmoothnessSampler(np.ones(n), 0.0)
+    for row in range(n):
+        sampler.set_estimate(row, 1 / 8)
+    assert_allclose(sampler.max(), 0.5, rtol=1e-12)
+
+
+@pytest.mark.parametrize("n", [1, 7, 10, 1003])
+@pytest.mark.parametrize("ties", [False, True])
+def test_draw_shares_are_those_of_sorted_rows(n, ties):
+    estimates = np.random.default_rng(n).exponential(size=n) ** 3
+    if ties:
+        estimates = np.exp2(np.round(np.log2(estimates)))
+    sampler = _core.SmoothnessSampler(estimates, 0.1)
+    weight = np.sort(estimates) + estimates.mean() + 2 * 0.1
+    deciles = 10 * np.arange(n) // n
+    expected = np.bincount(deciles, weight / weight.sum(), minlength=10)
+    assert_allclose(sampler.draw_shares(), expected, rtol=1e-5)

@@ -3,7 +3,6 @@
 #pragma once
 
 #include <cstddef>
-#include <cstdint>
 #include <stdexcept>
 #include <vector>
 
@@ -27,6 +26,11 @@ class Archive {
       value = data_[next_++];
     }
   }
+  void operator()(float& value) {
+    double number = value;
+    (*this)(number);
+    value = static_cast<float>(number);
+  }
   // Integers below 2^53 are exact as doubles.
   template <class Integer>
   void integer(Integer& value) {
@@ -40,12 +44,6 @@ class Archive {
     integer(size);
     if (size != values.size()) throw std::invalid_argument("The saved state belongs to a problem of another size.");
     for (double& value : values) (*this)(value);
-  }
-  void operator()(std::vector<std::uint32_t>& values) {
-    auto size = values.size();
-    integer(size);
-    values.resize(size);
-    for (std::uint32_t& value : values) integer(value);
   }
 
  private:

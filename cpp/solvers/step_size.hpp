@@ -6,12 +6,9 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
-#include <optional>
 #include <stdexcept>
-#include <utility>
 #include <vector>
 
-#include "solvers/adaptive_sampling.hpp"
 #include "solvers/line_search.hpp"
 #include "solvers/problem.hpp"
 #include "solvers/sampling.hpp"
@@ -48,13 +45,6 @@ Smoothness unit_smoothness(const AnyProblem& problem) {
   return result;
 }
 
-template <class AnyProblem>
-std::vector<double> unit_smoothness_of_rows(const AnyProblem& problem) {
-  std::vector<double> smoothness(problem.n_rows());
-  for (std::size_t i = 0; i < smoothness.size(); ++i) smoothness[i] = row_smoothness(problem, i);
-  return smoothness;
-}
-
 // Sampling by smoothness pays once the largest constant stands out: its steps are about 1/(2 mean) long instead of
 // 1/max. Estimates of the smoothness where the iterate is do better still where most rows are learned early, as in
 // unbalanced classes; SVRG, whose steps have to hold over a whole epoch, stays with the constants.
@@ -88,12 +78,10 @@ class BasicStepRule {
         sampler_(setup.seed, problem.n_rows(), sampling_),
         to_mean_(static_cast<double>(problem.n_rows()) / problem.total_weight),
         search_(unit_.max * (std::isinf(curvature_) ? 1 : curvature_)) {
-    if (sampling_ == Sampling::lipschitz) sampler_.use_smoothness(unit_smoothness_of_rows(problem));
-    if (sampling_ == Sampling::adaptive) {
-      std::vector<double> start = unit_smoothness_of_rows(problem);
-      for (double& smoothness : start) smoothness *= std::isinf(curvature_) ? 1 : curvature_;
-      adaptive_.emplace(setup.seed, std::move(start), problem.l2());
-    }
+    if (is_uniform()) return;
+    const double factor = adapts() && !std::isinf(curvature_) ? curvature_ : 1;
+    sampler_.use_smoothness(factor * unit_.max, adapts() ? problem.l2() : 0,
+                            [&](std::size_t i) { return factor * row_smoothness(problem, i); });
   }
 
   const char* sampling() const { return sampling_names[static_cast<std::size_t>(sampling_)]; }
@@ -102,19 +90,15 @@ class BasicStepRule {
   bool draws_independently() const { return sampling_ != Sampling::cyclic && sampling_ != Sampling::shuffle; }
   void begin_epoch(std::uint64_t epoch) {
     if (searches() && epoch > 0) search_.relax();
-    if (adaptive_) adaptive_->refresh();
+    if (adapts()) estimates().refresh();
   }
-  void visit_all_in(std::uint64_t epoch) { permuted_epoch_ = epoch; }
+  void visit_all_in(std::uint64_t epoch) { sampler_.visit_all_in(epoch); }
 
-  std::size_t max_draws() const { return adaptive_ ? AdaptiveSampler::max_draws : RowSampler::max_draws; }
+  // Estimates that learn are drawn from this many rows at a time, so that these can be fetched ahead; the authors draw
+  // one by one.
+  std::size_t max_draws() const { return adapts() ? 32 : RowSampler::max_draws; }
   void draw(std::uint64_t epoch, std::size_t first, std::size_t count, Draw* out) {
-    sampler_.visit_all_in(permuted_epoch_);
-    if (adaptive_ && epoch != permuted_epoch_) {
-      adaptive_->draw(epoch, first, count, out);
-    } else {
-      sampler_.draw(epoch, first, count, out);
-      for (std::size_t k = 0; adaptive_ && k < count; ++k) out[k].importance = adaptive_->importance(out[k].row);
-    }
+    sampler_.draw(epoch, first, count, out);
   }
   // 1 / (p_i S): turns s_i (g - g_i) x_i into an unbiased estimate.
   double unbiased(const Draw& draw) const { return draw.importance * to_mean_; }
@@ -123,14 +107,14 @@ class BasicStepRule {
   // change.
   template <class Numbers>
   bool observe(std::size_t i, Numbers z, Numbers g) {
-    if (!searches() && !adaptive_) return false;
+    if (!searches() && !adapts()) return false;
     const double omega = to_mean_ * problem_.weight(i);
     if (omega == 0) return false;
     const double squared_norm = row_smoothness(problem_, i) / omega;
-    if (!adaptive_) return raise(search_, problem_, i, z, g, squared_norm, omega);
-    LineSearch own(adaptive_->estimate(i) / 2);
+    if (!adapts()) return raise(search_, problem_, i, z, g, squared_norm, omega);
+    LineSearch own(estimates().estimate(i) / 2);
     raise(own, problem_, i, z, g, squared_norm, omega);
-    adaptive_->set_estimate(i, own.smoothness());
+    estimates().set_estimate(i, own.smoothness());
     return given_ == 0;
   }
 
@@ -142,22 +126,11 @@ class BasicStepRule {
   // 1/L for unbiased steps, L = max_i L_i / (n p_i): what importance weights make of the largest constant.
   double inverse_unbiased() const { return is_uniform() ? 1 / max() : 0.5 / max() + 0.5 / mean(); }
 
-  double mean() const { return adaptive_ ? adaptive_->mean() : curvature() * unit_.mean; }
+  double mean() const { return adapts() ? estimates().mean() : curvature() * unit_.mean; }
 
   // Shares of the draws per decile of the rows' smoothness (Schmidt et al. 2017 call it learning to ignore rows).
   std::vector<double> draw_shares() const {
-    if (is_uniform()) return std::vector<double>(10, 0.1);
-    const std::size_t n = problem_.n_rows();
-    std::vector<std::pair<double, double>> rows(n);  // smoothness, probability
-    for (std::size_t i = 0; i < n; ++i) {
-      const double importance = adaptive_ ? adaptive_->importance(i) : sampler_.importance(i);
-      rows[i] = {adaptive_ ? adaptive_->estimate(i) : row_smoothness(problem_, i),
-                 1 / (importance * static_cast<double>(n))};
-    }
-    std::sort(rows.begin(), rows.end());
-    std::vector<double> shares(10);
-    for (std::size_t i = 0; i < n; ++i) shares[10 * i / n] += rows[i].second;
-    return shares;
+    return is_uniform() ? std::vector<double>(10, 0.1) : estimates().draw_shares();
   }
 
   // The step asked for, less what divergence has taken off; `automatic` is the solver's own rule.
@@ -188,19 +161,21 @@ class BasicStepRule {
 
   void transfer(Archive& archive) {
     archive(shrink_);
-    archive.integer(permuted_epoch_);
     search_.transfer(archive);
-    if (adaptive_) adaptive_->transfer(archive);
+    sampler_.transfer(archive);
   }
 
  private:
   // Losses without a global smoothness constant always have theirs searched.
   bool searches() const {
-    return !adaptive_ && given_ == 0 && (std::isinf(curvature_) || rule_ == StepSize::line_search);
+    return !adapts() && given_ == 0 && (std::isinf(curvature_) || rule_ == StepSize::line_search);
   }
+  bool adapts() const { return sampling_ == Sampling::adaptive; }
+  SmoothnessSampler& estimates() { return *sampler_.by_smoothness(); }
+  const SmoothnessSampler& estimates() const { return *sampler_.by_smoothness(); }
   bool is_uniform() const { return sampling_ != Sampling::lipschitz && sampling_ != Sampling::adaptive; }
   double curvature() const { return searches() ? search_.smoothness() / unit_.max : curvature_; }
-  double max() const { return adaptive_ ? adaptive_->max() : curvature() * unit_.max; }
+  double max() const { return adapts() ? estimates().max() : curvature() * unit_.max; }
 
   const AnyProblem& problem_;
   Smoothness unit_;
@@ -210,8 +185,6 @@ class BasicStepRule {
   double shrink_ = 1;
   Sampling sampling_;
   RowSampler sampler_;
-  std::uint64_t permuted_epoch_ = 0;
-  std::optional<AdaptiveSampler> adaptive_;
   double to_mean_;
   LineSearch search_;
 };

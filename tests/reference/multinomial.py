@@ -60,7 +60,9 @@ def table_epochs(problem, rule, W, b, *, seed, mass_growth=0.0):
         seen, mass, table = set(range(n)), problem.S, problem.derivatives(problem.X @ W + b)
     d, d_b = problem.X.T @ (problem.s[:, None] * table), problem.s @ table
     smoothness = problem.smoothness() * rule.rows if rule.lipschitz else None
-    importance = _core.importance(smoothness) if rule.lipschitz else np.ones(n)
+    importance = (
+        _core.SmoothnessSampler(smoothness, 0.0).importance() if rule.lipschitz else np.ones(n)
+    )
     epoch = 0
     while True:
         step = rule.step(len(seen) / n)
@@ -91,7 +93,9 @@ def svrg_epochs(problem, rule, W, b, *, seed):
     """Yields (W, b, u) at each new anchor, see svrg.py."""
     n, S, epoch = problem.n, problem.S, 0
     smoothness = problem.smoothness() * rule.rows if rule.lipschitz else None
-    importance = _core.importance(smoothness) if rule.lipschitz else np.ones(n)
+    importance = (
+        _core.SmoothnessSampler(smoothness, 0.0).importance() if rule.lipschitz else np.ones(n)
+    )
     while True:
         b = problem.best_intercept(W, b) if problem.intercept else b
         u = problem.derivatives(problem.X @ W + b)

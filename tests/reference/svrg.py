@@ -9,7 +9,9 @@ def svrg_epochs(problem, rule, w, b, *, seed, inner_length=2.0):
     """Yields (w, b, u) at each new anchor, where a free b is at its best; u are the derivatives."""
     n, S, epoch = problem.n, problem.S, 0
     draws = max(1, round(inner_length * n))
-    importance = _core.importance(rule.rows) if rule.lipschitz else np.ones(n)
+    importance = (
+        _core.SmoothnessSampler(rule.rows, 0.0).importance() if rule.lipschitz else np.ones(n)
+    )
     while True:
         if problem.intercept:
             b = problem.best_intercept(w, b)

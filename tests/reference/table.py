@@ -14,7 +14,9 @@ def table_epochs(problem, rule, w, b, *, seed, mass_growth=0.0):
     if np.any(w):
         seen, mass, table = set(range(n)), problem.S, problem.derivatives(problem.X @ w + b)
     d, d_b = (problem.s * table) @ problem.X, problem.s @ table
-    importance = _core.importance(rule.rows) if rule.lipschitz else np.ones(n)
+    importance = (
+        _core.SmoothnessSampler(rule.rows, 0.0).importance() if rule.lipschitz else np.ones(n)
+    )
     epoch = 0
     while True:
         rule.relax(epoch)

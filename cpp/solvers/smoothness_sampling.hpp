@@ -1,0 +1,117 @@
+// Independent draws, half of them in proportion to an estimate L_i of each row's smoothness. The estimates may stand
+// ("lipschitz") or learn ("adaptive"): M. Schmidt, N. Le Roux, F. Bach, "Minimizing finite sums with the stochastic
+// average gradient", 2017, section 5.5, as in its authors' code. A draw takes a row with probability proportional to
+// L_i + L_mean + 2 l2, that is half uniform, half proportional to L_i + l2. Who learns halves L_i at a visit, then
+// doubles it until
+//     f_i(w - f_i' / L_i) <= f_i(w) - |f_i'|^2 / (2 L_i)
+// holds, so rows that the model has learned are drawn less and less.
+//
+// The authors draw from a sum tree, O(log n). Here 16 rows are a group, whose estimates fill a cache line, and groups
+// stand in buckets by the binary exponent of their sum: a bucket is chosen by its group count times its upper bound, a
+// group in it uniformly, and a level in [0, bound) picks the row in the group, or none, with probability at most one
+// half. Per row that is four bytes for the estimate and one half to find its group.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "core/random.hpp"
+#include "solvers/archive.hpp"
+
+namespace finitesum {
+
+// A row and what makes an estimate from it unbiased: 1 / (n p), p its probability.
+struct Draw {
+  std::size_t row;
+  double importance;
+};
+
+class SmoothnessSampler {
+ public:
+  // Row i begins with the estimate smoothness(i), none of them above `largest`.
+  template <class SmoothnessOf>
+  SmoothnessSampler(std::size_t n, double largest, double l2, const SmoothnessOf& smoothness)
+      : SmoothnessSampler(n, largest, l2) {
+    for (std::size_t i = 0; i < n; ++i) stored(i) = to_stored(smoothness(i));
+    refresh();
+  }
+
+  static constexpr std::size_t max_draws = 1024;  // at once
+  // Draws `first`, `first + 1`, ... from the estimates as they stand.
+  void draw(const Philox& random, std::size_t first, std::size_t count, Draw* out) const;
+
+  std::size_t size() const { return n_; }
+  // 1 / (n p_i)
+  double importance(std::size_t i) const;
+  double estimate(std::size_t i) const { return unit_ * double{stored(i)}; }
+  void set_estimate(std::size_t i, double smoothness);
+
+  // The largest estimate, which decays by a factor of two per n visits unless a row renews it, and the mean.
+  double max() const { return unit_ * max_; }
+  double mean() const { return unit_ * sum_ / static_cast<double>(n_); }
+  // Shares of the draws per decile of the rows' estimates.
+  std::vector<double> draw_shares() const;
+
+  // Sums again what rounding has let drift, and puts the groups in an order that depends on the estimates alone.
+  void refresh();
+  // Between two epochs, before refresh().
+  void transfer(Archive& archive);
+
+ private:
+  static constexpr std::size_t group_size = 16;
+  // Estimates are floats, relative to a power of two near the largest start. Those forty halvings below are as good as
+  // zero; the other way is room for growth.
+  static constexpr int halvings = 40;
+  static constexpr int doublings = 87;
+  static constexpr std::size_t n_buckets = halvings + doublings + 5;  // sixteen estimates are a sum
+
+  struct alignas(64) Group {
+    std::array<float, group_size> estimates{};
+
+    std::array<double, 4> quarters() const;
+    double sum() const;
+    std::size_t rows_below(double level) const;  // rows until the sum exceeds level; all of them if it never does
+  };
+  struct Bucket {
+    double bound;  // of the sums in it
+    std::size_t first;
+    std::size_t size;
+  };
+  struct Chances {
+    std::array<double, n_buckets> ends;  // of their weights, one after the other
+    std::array<Bucket, n_buckets> buckets;
+    std::size_t n_used = 0;
+    double total = 0;
+  };
+  struct Try {
+    std::size_t slot;
+    double level;
+  };
+
+  SmoothnessSampler(std::size_t n, double largest, double l2);
+  float& stored(std::size_t i) { return groups_[i / group_size].estimates[i % group_size]; }
+  const float& stored(std::size_t i) const { return groups_[i / group_size].estimates[i % group_size]; }
+  float to_stored(double smoothness) const;
+  static std::size_t bucket_of(double sum);
+  double share_by_smoothness() const;  // of the draws
+  Chances chances() const;
+  static Try choose(const Chances& chances, double place, std::uint64_t bits);
+  void move(std::size_t group, std::size_t from, std::size_t to);
+  void swap_into(std::size_t slot, std::size_t group);
+
+  std::size_t n_;
+  double unit_;
+  double per_unit_;
+  double l2_;  // in units, as the following
+  double decay_;
+  double max_;
+  double sum_ = 0;
+  std::vector<Group> groups_;
+  std::vector<std::uint32_t> order_;  // groups by bucket: bucket b has the slots from begin_[b] to begin_[b + 1]
+  std::vector<std::uint32_t> slots_;  // where in it a group stands
+  std::array<std::size_t, n_buckets + 1> begin_{};
+};
+
+}  // namespace finitesum
