@@ -57,9 +57,10 @@ inline double count_nonzeros(const double* w, std::size_t n) {
   return static_cast<double>(n - static_cast<std::size_t>(std::count(w, w + n, 0.0)));
 }
 
-// One sweep over X for F(w, b) with work(first, count, z) called on each block of margins while it is in the cache.
+// One sweep over X for the mean loss of (w, b), with work(first, count, z) called on each block of margins while it is
+// in the cache.
 template <class View, class Work>
-double objective_sweep(const Problem<View>& problem, const double* w, double b, Work&& work) {
+double mean_loss(const Problem<View>& problem, const double* w, double b, Work&& work) {
   std::array<double, block_rows> z;
   double loss = 0;
   for_each_block(problem.n_rows(), [&](std::size_t first, std::size_t count) {
@@ -68,7 +69,7 @@ double objective_sweep(const Problem<View>& problem, const double* w, double b, 
     loss += problem.loss.value_sum(z.data(), y.data(), problem.weights_from(first), count);
     work(first, count, z.data());
   });
-  return loss / problem.total_weight + penalty_value(problem, w, b);
+  return loss / problem.total_weight;
 }
 
 // Adds (1/S) sum_i s_i u_i x_i over the rows [first, first + count) to the gradient.
@@ -205,7 +206,7 @@ double gradient_norm(const Problem<View>& problem, const double* w, double b, do
   std::fill_n(gradient, problem.n_columns(), 0.0);
   std::array<double, block_rows> u;
   double intercept_gradient = 0;
-  objective_sweep(problem, w, b, [&](std::size_t first, std::size_t count, const double* z) {
+  mean_loss(problem, w, b, [&](std::size_t first, std::size_t count, const double* z) {
     problem.loss.derivatives(z, TargetBlock(problem.y, first, count).data(), u.data(), count);
     add_gradient(problem, u.data(), first, count, gradient);
     for (std::size_t k = 0; k < count; ++k)
