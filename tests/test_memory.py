@@ -1,5 +1,6 @@
 """How much a fit needs besides its data: the peak of a process that does nothing else."""
 
+import json
 import os
 import subprocess
 import sys
@@ -10,6 +11,7 @@ WIDE, TALL = (400_000, 2_000_000), (1_500_000, 1000)  # rows, columns
 SLACK = 2_000_000  # bytes: pages, the allocator, the interpreter
 
 MEASURE = """
+import json
 import sys
 import numpy as np
 from reference.problem import Problem, fit
@@ -32,6 +34,7 @@ def status(field):
 
 small = (np.ones(2), np.zeros(2, np.int32), np.arange(3, dtype=np.int64), 1)
 options = {"solver": solver, "sampling": sampling, "max_iter": 2, "tol": 0.0}
+options["solver_options"] = json.loads(sys.argv[6])
 fit(Problem(None, few, s[:2], loss), small, **options)  # what is loaded once is not counted
 with open("/proc/self/clear_refs", "w") as file:
     file.write("5")  # the peak starts again from here
@@ -41,11 +44,15 @@ print(status("VmHWM") - before)
 """
 
 
-def peak_bytes(solver, sampling, loss, rows, columns):
+def peak_bytes(solver, sampling, loss, rows, columns, **solver_options):
     if not os.access("/proc/self/clear_refs", os.W_OK):
         pytest.skip("needs /proc/self/clear_refs to measure a peak")
+    options = json.dumps(solver_options)
     finished = subprocess.run(
-        [sys.executable, "-c", MEASURE, solver, sampling, loss, str(rows), str(columns)],
+        [
+            *[sys.executable, "-c", MEASURE, solver, sampling, loss],
+            *[str(rows), str(columns), options],
+        ],
         cwd=os.path.dirname(__file__),
         capture_output=True,
         text=True,
@@ -75,3 +82,11 @@ def test_peak_memory(solver, sampling, shape, loss):
     peak = peak_bytes(solver, sampling, loss, rows, columns)
     assert peak <= per_row * rows + per_column * columns + SLACK
     assert peak >= 8 * rows + 24 * columns - SLACK  # else the measurement is broken
+
+
+@pytest.mark.parametrize(("iterate", "per_column"), [("last", 32), ("random", 32), ("average", 40)])
+def test_peak_memory_of_svrg_without_stored_derivatives(iterate, per_column):
+    """Nothing per row: it would be 3.2 MB."""
+    options = {"iterate": iterate, "store_derivatives": False}
+    peak = peak_bytes("svrg", "uniform", "squared", *WIDE, **options)
+    assert (per_column - 1) * WIDE[1] <= peak <= per_column * WIDE[1] + SLACK

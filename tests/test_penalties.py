@@ -1,5 +1,7 @@
 """Each penalty against its definition, and k lazy steps against k steps."""
 
+import math
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -75,18 +77,26 @@ def loop(name, alpha, w, drift, step, k):
     return float(w)
 
 
-def lazy(name, alpha, w, drift, step, k):
+def loop_path(name, alpha, w, drift, step, k):
+    path = []
+    for _ in range(k):
+        w = loop(name, alpha, w, drift, step, 1)
+        path.append(w)
+    return path
+
+
+def lazy(name, alpha, w, drift, step, k, function=_core.penalty_lazy_prox):
     arrays = np.array([w]), np.array([drift])
-    return float(
-        _core.penalty_lazy_prox(name, alpha, RATIO, *arrays, step, np.array([k], dtype=np.int64))[0]
-    )
+    return float(function(name, alpha, RATIO, *arrays, step, np.array([k], dtype=np.int64))[0])
 
 
 def check_lazy_equals_loop(name, alpha, w, drift, step, k):
     scale = max(abs(w), k * abs(drift))
-    expected = loop(name, alpha, w, drift, step, k)
+    path = loop_path(name, alpha, w, drift, step, k)
     actual = lazy(name, alpha, w, drift, step, k)
-    assert actual == pytest.approx(expected, rel=0, abs=1e-12 * scale)
+    assert actual == pytest.approx(path[-1] if path else w, rel=0, abs=1e-12 * scale)
+    total = lazy(name, alpha, w, drift, step, k, _core.penalty_lazy_path_sum)
+    assert total == pytest.approx(math.fsum(path), rel=0, abs=1e-12 * scale * max(k, 1))
 
 
 magnitudes = st.one_of(st.just(0.0), st.floats(1e-6, 10.0), st.floats(1e-3, 0.1))

@@ -23,6 +23,12 @@ BAD_VALUES = [
     ("inner_length", True, "a number"),
     ("inner_length", None, "a number"),
     ("inner_length", [2.0], "a number"),
+    *[("iterate", bad, "one of 'last' 'random' 'average'") for bad in ("mean", "", 1, None, True)],
+    *[
+        ("batch_size", bad, r"an integer in \[1, 2\^30\]")
+        for bad in (0, -1, 1.5, 2.0, True, "4", None, 2**70)
+    ],
+    *[("store_derivatives", bad, "True or False") for bad in (0, 1, "no", None)],
 ]
 
 
@@ -56,6 +62,12 @@ def test_an_option_of_another_solver_is_refused(solver):
         LogisticRegression(solver=solver, solver_options={"inner_length": 1.0}).fit(X, LABELS)
 
 
+@pytest.mark.parametrize("option", [("iterate", "last"), ("batch_size", 1)])
+def test_what_several_classes_do_not_have_is_refused(option):
+    with pytest.raises(ValueError, match=f"'{option[0]}' with several classes .* no solver has"):
+        LogisticRegression(solver="svrg", solver_options=dict([option])).fit(X, LABELS)
+
+
 def test_the_solver_that_auto_takes_decides():
     with pytest.raises(ValueError, match="'newton', which 'auto' has chosen for this problem"):
         Ridge(solver_options={"inner_length": 1.0}).fit(X, Y)
@@ -67,6 +79,8 @@ def test_values_may_be_numpys():
         model = Ridge(solver="svrg", random_state=0, solver_options={"inner_length": length})
         first = Ridge(solver="svrg", random_state=0, solver_options={"inner_length": 1})
         assert np.array_equal(model.fit(X, Y).coef_, first.fit(X, Y).coef_)
+    options = {"batch_size": np.int64(3), "store_derivatives": np.True_, "iterate": np.str_("last")}
+    assert Ridge(solver="svrg", solver_options=options).fit(X, Y).converged_
 
 
 @pytest.mark.filterwarnings(f"ignore::{ConvergenceWarning.__module__}.ConvergenceWarning")

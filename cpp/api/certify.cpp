@@ -65,14 +65,14 @@ class LowerBound {
     });
     if (!std::all_of(u, u + n, [](double value) { return std::isfinite(value); })) return;
     if (problem_.has_free_intercept()) {
-      const Balance balance = find_balance(problem_, u);
+      const Balance balance = find_balance(problem_, StoredDerivatives{u});
       balance.apply(u, 0, n, u);
     }
     std::fill(gradient_.begin(), gradient_.end(), 0.0);
     for_each_block(n, [&](std::size_t first, std::size_t count) {
       add_gradient(problem_, u + first, first, count, gradient_.data());
     });
-    if (problem_.has_penalized_intercept()) intercept_gradient_ = mean_derivative(problem_, u);
+    if (problem_.has_penalized_intercept()) intercept_gradient_ = mean_derivative(problem_, StoredDerivatives{u});
     best_ = std::max(best_, largest_value(largest_scale(), [&](double scale) { return scaled_dual(scale); }));
   }
 

@@ -34,6 +34,18 @@ void bind_penalties(pybind11::module_& m) {
         },
         make_penalty(name, alpha, l1_ratio));
   });
+  m.def("penalty_lazy_path_sum", [](const std::string& name, double alpha, double l1_ratio, const Doubles& w,
+                                    const Doubles& drift, double step, const Array<std::int64_t>& k) {
+    return std::visit(
+        [&](const auto& p) {
+          const LazyProx lazy = p.lazy(step);
+          const auto sum = [&](double w_j, double drift_j, std::int64_t k_j) {
+            return lazy.path_sum(w_j, drift_j, k_j);
+          };
+          return map_elements(sum, w, drift, k);
+        },
+        make_penalty(name, alpha, l1_ratio));
+  });
 }
 
 }  // namespace finitesum

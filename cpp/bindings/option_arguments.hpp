@@ -4,7 +4,7 @@
 #include <pybind11/numpy.h>
 #include <pybind11/pybind11.h>
 
-#include <cmath>
+#include <array>
 #include <string>
 #include <vector>
 
@@ -29,6 +29,33 @@ inline double positive_number(const char* name, const pybind11::handle& value, d
   return number;
 }
 
+// A whole number of Python's or NumPy's, at least 1.
+inline std::size_t positive_integer(const char* name, const pybind11::handle& value) {
+  const auto integral = pybind11::module_::import("numbers").attr("Integral");
+  if (pybind11::isinstance<pybind11::bool_>(value) || !pybind11::isinstance(value, integral) ||
+      value.attr("__lt__")(1).cast<bool>() || value.attr("__gt__")(1 << 30).cast<bool>())
+    refuse_option(name, "an integer in [1, 2^30]", value);
+  return pybind11::int_(pybind11::reinterpret_borrow<pybind11::object>(value)).cast<std::size_t>();
+}
+
+inline bool truth(const char* name, const pybind11::handle& value) {
+  const auto numpys = pybind11::module_::import("numpy").attr("bool_");
+  if (!pybind11::isinstance<pybind11::bool_>(value) && !pybind11::isinstance(value, numpys))
+    refuse_option(name, "True or False", value);
+  return value.cast<bool>();
+}
+
+template <class Choice, std::size_t size>
+Choice one_of(const char* name, const pybind11::handle& value, const std::array<const char*, size>& names) {
+  std::string choices = "one of";
+  for (std::size_t k = 0; k < size; ++k) {
+    if (pybind11::isinstance<pybind11::str>(value) && value.cast<std::string>() == names[k])
+      return static_cast<Choice>(k);
+    choices += std::string(" '") + names[k] + "'";
+  }
+  refuse_option(name, choices, value);
+}
+
 struct OptionArgument {
   const char* name;
   void (*read)(const char* name, const pybind11::handle& value, SolverOptions& options);
@@ -36,8 +63,14 @@ struct OptionArgument {
 
 inline const std::vector<OptionArgument>& option_arguments() {
   static const std::vector<OptionArgument> arguments{
-      {"inner_length", [](const char* name, const pybind11::handle& value, SolverOptions& options) {
-         options.inner_length = positive_number(name, value, 1e6);
+      {"inner_length", [](const char* name, const pybind11::handle& value,
+                          SolverOptions& options) { options.inner_length = positive_number(name, value, 1e6); }},
+      {"iterate", [](const char* name, const pybind11::handle& value,
+                     SolverOptions& options) { options.iterate = one_of<NextAnchor>(name, value, next_anchor_names); }},
+      {"batch_size", [](const char* name, const pybind11::handle& value,
+                        SolverOptions& options) { options.batch_size = positive_integer(name, value); }},
+      {"store_derivatives", [](const char* name, const pybind11::handle& value, SolverOptions& options) {
+         options.store_derivatives = truth(name, value);
        }}};
   return arguments;
 }

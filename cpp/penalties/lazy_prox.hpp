@@ -48,6 +48,21 @@ class LazyProx {
     return sign * (tau_ > 0.0 ? math::max(end, 0.0) : end);
   }
 
+  // The sum of the k iterates w_1 + ... + w_k, for averages of the path. While w keeps its sign it is
+  //   w S_k - e T_k,  T_k = S_1 + ... + S_k.
+  double path_sum(double w, double drift, std::int64_t k) const {
+    const double sign = math::copysign(1.0, w == 0.0 ? -drift : w);
+    const double e = sign * drift + tau_;
+    const double start = math::abs(w);
+    if (w == 0.0 && e >= 0.0) return 0.0;  // it stays there
+    if (tau_ == 0.0 || e <= 0.0 || affine_steps(start, e, k) > 0.0) return sign * affine_path(start, e, k);
+    const std::int64_t kept = steps_above_zero(start, e, k);
+    const double next = once(math::max(affine_steps(start, e, kept), 0.0) - sign * drift);
+    const double beyond = math::soft_threshold(sign * drift, tau_);
+    const double rest = beyond == 0.0 ? 0.0 : affine_path(next, beyond, k - kept - 1);
+    return sign * (affine_path(start, e, kept) + next + rest);
+  }
+
  private:
   static constexpr std::int64_t n_powers = 256;
   struct Power {
@@ -66,6 +81,23 @@ class LazyProx {
   FINITESUM_INLINE double affine_steps(double w, double e, std::int64_t k) const {
     const Power p = power(k);
     return p.rho_k * w - e * p.sum;
+  }
+
+  double affine_path(double w, double e, std::int64_t k) const {
+    return w * power(k).sum - e * sum_of_sums(static_cast<double>(k));
+  }
+
+  // T_k = (k - S_k) / a, which cancels where a k is small; there, with S_j = sum_m (-a)^m C(j + m, m + 1), the series
+  // T_k = sum_m (-a)^m C(k + m + 1, m + 2).
+  double sum_of_sums(double k) const {
+    if (a_ * k > 1.0) return (k - compute_power(k).sum) / a_;
+    double term = k * (k + 1.0) / 2.0;
+    double sum = term;
+    for (double m = 0.0; m < 30.0 && math::abs(term) > 1e-17 * sum; m += 1.0) {
+      term *= -a_ * (k + m + 2.0) / (m + 3.0);
+      sum += term;
+    }
+    return sum;
   }
 
   // k steps from w > 0 that do not all keep w > 0; e = drift + tau > 0.

@@ -12,45 +12,81 @@
 namespace finitesum {
 
 struct Anchor {
-  explicit Anchor(std::size_t n_rows) : margins(n_rows) {}
+  // Without storage the margins and derivatives are computed again, block by block, whenever they are needed.
+  explicit Anchor(std::size_t n_rows, bool stores_rows = true)
+      : stores(stores_rows), margins(stores_rows ? n_rows : block_rows) {}
 
-  // Without the intercept between evaluate_margins and evaluate_gradient; the derivatives l'(z_i + b, y_i) after it.
+  bool stores;
+  // Of all rows, or of a block: without the intercept between evaluate_margins and evaluate_gradient, the derivatives
+  // l'(z_i + b, y_i) after it.
   std::vector<double> margins;
+  const double* w = nullptr;  // of the caller's, while nothing is stored
   double intercept = 0;
   double intercept_slope = 0;  // (1/S) sum_i s_i u_i: zero at the best intercept
   double objective = 0;
+  std::size_t rows_computed_again = 0;
 
   double* derivatives() { return margins.data(); }
 };
+
+template <class View>
+void compute_margins(const Problem<View>& problem, Anchor& anchor, std::size_t first, std::size_t count, double* z) {
+  margins(problem, anchor.w, 0, first, count, z);
+  anchor.rows_computed_again += count;
+}
+
+// The margins of a block turned into derivatives.
+template <class View>
+void differentiate(const Problem<View>& problem, double b, std::size_t first, std::size_t count, double* z) {
+  for (std::size_t k = 0; k < count; ++k) z[k] += b;
+  problem.loss.derivatives(z, TargetBlock(problem.y, first, count).data(), z, count);
+}
+
+// The derivatives of a block of rows, once the gradient is evaluated.
+template <class View>
+const double* derivatives_of(const Problem<View>& problem, Anchor& anchor, std::size_t first, std::size_t count) {
+  if (anchor.stores) return anchor.derivatives() + first;
+  compute_margins(problem, anchor, first, count, anchor.derivatives());
+  differentiate(problem, anchor.intercept, first, count, anchor.derivatives());
+  return anchor.derivatives();
+}
+
+template <class View>
+void evaluate_margins(const Problem<View>& problem, const double* w, Anchor& anchor) {
+  anchor.w = w;
+  if (!anchor.stores) return;
+  for_each_block(problem.n_rows(), [&](std::size_t first, std::size_t count) {
+    margins(problem, w, 0, first, count, anchor.margins.data() + first);
+  });
+}
 
 // Completes (w, the anchor's margins) with the best intercept, if it is free, and the objective. With the intercept
 // re-solved the derivatives sum to zero, as the dual point must.
 template <class View>
 void evaluate_objective(const Problem<View>& problem, const double* w, Anchor& anchor) {
-  const InterceptProblem along{problem.loss, anchor.margins.data(), problem.y, problem.s, problem.n_rows()};
+  InterceptProblem along{problem.loss, anchor.margins.data(), problem.y, problem.s, problem.n_rows()};
+  if (!anchor.stores) {
+    along.compute_z = [&](std::size_t first, std::size_t count, double* z) {
+      compute_margins(problem, anchor, first, count, z);
+    };
+  }
   if (problem.has_free_intercept()) anchor.intercept = along.solve(anchor.intercept);
   anchor.objective =
       along.objective(anchor.intercept) / problem.total_weight + penalty_value(problem, w, anchor.intercept);
-}
-
-template <class View>
-void evaluate_margins(const Problem<View>& problem, const double* w, Anchor& anchor) {
-  for_each_block(problem.n_rows(), [&](std::size_t first, std::size_t count) {
-    margins(problem, w, 0, first, count, anchor.margins.data() + first);
-  });
 }
 
 // Turns margins into derivatives, and writes (1/S) X^T (s o u) to the gradient.
 template <class View>
 void evaluate_gradient(const Problem<View>& problem, Anchor& anchor, double* gradient) {
   std::fill_n(gradient, problem.n_columns(), 0.0);
+  double slope = 0;
   for_each_block(problem.n_rows(), [&](std::size_t first, std::size_t count) {
-    double* z = anchor.margins.data() + first;
-    for (std::size_t k = 0; k < count; ++k) z[k] += anchor.intercept;
-    problem.loss.derivatives(z, TargetBlock(problem.y, first, count).data(), z, count);
-    add_gradient(problem, z, first, count, gradient);
+    if (anchor.stores) differentiate(problem, anchor.intercept, first, count, anchor.margins.data() + first);
+    const double* u = derivatives_of(problem, anchor, first, count);
+    add_gradient(problem, u, first, count, gradient);
+    if (problem.has_penalized_intercept()) slope += weighted_sum(problem, u, first, count);
   });
-  if (problem.has_penalized_intercept()) anchor.intercept_slope = mean_derivative(problem, anchor.derivatives());
+  anchor.intercept_slope = slope / problem.total_weight;
 }
 
 // The certificate of an evaluated anchor; `scratch` holds the gradient and is overwritten.
@@ -60,7 +96,8 @@ Certificate certify(const Problem<View>& problem, Anchor& anchor, double nonzero
   certificate.objective = anchor.objective;
   certificate.nonzeros = nonzeros;
   if (has_finite_gap(problem)) {
-    certificate.lower_bound = dual_objective(problem, anchor.derivatives(), scratch);
+    const auto u = [&](std::size_t first, std::size_t count) { return derivatives_of(problem, anchor, first, count); };
+    certificate.lower_bound = dual_objective(problem, u, scratch);
   } else {
     // The intercept is at its best, so its own entry is zero.
     certificate.gradient_norm = 0;

@@ -83,11 +83,26 @@ void add_gradient(const Problem<View>& problem, const double* u, std::size_t fir
   }
 }
 
-// (1/S) sum_i s_i u_i: the gradient in the intercept.
+// u as the functions below read it: u(first, count) points to a block of it, stored or just computed.
+struct StoredDerivatives {
+  const double* u;
+  const double* operator()(std::size_t first, std::size_t /*count*/) const { return u + first; }
+};
+
+// sum_i s_i u_i over a block u of rows.
 template <class View>
-double mean_derivative(const Problem<View>& problem, const double* u) {
-  return chained_sum(problem.n_rows(), [&](std::size_t i) { return problem.weight(i) * derivative_or_zero(u[i]); }) /
-         problem.total_weight;
+double weighted_sum(const Problem<View>& problem, const double* u, std::size_t first, std::size_t count) {
+  return chained_sum(count, [&](std::size_t k) { return problem.weight(first + k) * derivative_or_zero(u[k]); });
+}
+
+// (1/S) sum_i s_i u_i: the gradient in the intercept.
+template <class View, class Derivatives>
+double mean_derivative(const Problem<View>& problem, const Derivatives& u) {
+  double sum = 0;
+  for_each_block(problem.n_rows(), [&](std::size_t first, std::size_t count) {
+    sum += weighted_sum(problem, u(first, count), first, count);
+  });
+  return sum / problem.total_weight;
 }
 
 // sum_i s_i l*(scale u_i, y_i)
@@ -109,28 +124,31 @@ struct Balance {
   double factor = 1;  // what is left of them
   std::size_t stride = 1;
 
+  // The first multiple of the stride from row `first` on, counted from there.
+  std::size_t first_in(std::size_t first) const { return (stride - first % stride) % stride; }
   // Whether row i, a multiple of the stride, is shrunk.
   bool shrinks(double u) const { return u * sign > 0; }
 
-  // Copies u, from row `first` on, with unknown entries as zero and the shrunk ones shrunk.
+  // Copies the u of `count` rows from row `first` on, with unknown entries as zero and the shrunk ones shrunk.
   void apply(const double* u, std::size_t first, std::size_t count, double* out) const {
-    for (std::size_t k = 0; k < count; ++k) out[k] = derivative_or_zero(u[first + k]);
+    for (std::size_t k = 0; k < count; ++k) out[k] = derivative_or_zero(u[k]);
     if (sign == 0) return;
-    for (std::size_t k = (stride - first % stride) % stride; k < count; k += stride) {
+    for (std::size_t k = first_in(first); k < count; k += stride) {
       if (shrinks(out[k])) out[k] *= factor;
     }
   }
 };
 
-template <class View>
-Balance find_balance(const Problem<View>& problem, const double* u) {
+template <class View, class Derivatives>
+Balance find_balance(const Problem<View>& problem, const Derivatives& u) {
   constexpr std::array<std::size_t, 4> strides{1, 4, 16, 128};
   constexpr std::array<double, 4> least_factors{0, 0.75, 0.75, 0.97};
   std::array<double, strides.size()> positive{};
   std::array<double, strides.size()> negative{};
   std::array<double, block_rows> mass;
   for_each_block(problem.n_rows(), [&](std::size_t first, std::size_t count) {
-    for (std::size_t k = 0; k < count; ++k) mass[k] = derivative_or_zero(u[first + k]);
+    const double* block = u(first, count);
+    for (std::size_t k = 0; k < count; ++k) mass[k] = derivative_or_zero(block[k]);
     for (std::size_t k = 0; problem.s != nullptr && k < count; ++k) mass[k] *= problem.s[first + k];
     for (std::size_t choice = 0; choice < strides.size(); ++choice) {
       double sum = 0;
@@ -159,17 +177,20 @@ Balance find_balance(const Problem<View>& problem, const double* u) {
 }
 
 // D(u) for u (n numbers, NaN where unknown) and gradient = (1/S) X^T (s o u), which the repairs overwrite.
-template <class View>
-double dual_objective(const Problem<View>& problem, const double* u, double* gradient) {
+template <class View, class Derivatives>
+double dual_objective(const Problem<View>& problem, const Derivatives& u, double* gradient) {
   const Balance balance = problem.has_free_intercept() ? find_balance(problem, u) : Balance{};
   const double intercept_gradient = problem.has_penalized_intercept() ? mean_derivative(problem, u) : 0;
   const auto& rows = row_kernels(problem.kernels, problem.X);
   if (balance.sign != 0) {
-    for (std::size_t i = 0; i < problem.n_rows(); i += balance.stride) {
-      if (!balance.shrinks(derivative_or_zero(u[i]))) continue;
-      const double moved = (balance.factor - 1) * u[i];
-      axpy(rows, problem.weight(i) * moved / problem.total_weight, problem.X.row(i), gradient);
-    }
+    for_each_block(problem.n_rows(), [&](std::size_t first, std::size_t count) {
+      const double* block = u(first, count);
+      for (std::size_t k = balance.first_in(first); k < count; k += balance.stride) {
+        if (!balance.shrinks(derivative_or_zero(block[k]))) continue;
+        const double moved = (balance.factor - 1) * block[k];
+        axpy(rows, problem.weight(first + k) * moved / problem.total_weight, problem.X.row(first + k), gradient);
+      }
+    });
   }
   const std::size_t p = problem.n_columns();
   double scale = 1;
@@ -193,7 +214,7 @@ double dual_objective(const Problem<View>& problem, const double* u, double* gra
   double conjugate = 0;
   std::array<double, block_rows> repaired;
   for_each_block(problem.n_rows(), [&](std::size_t first, std::size_t count) {
-    balance.apply(u, first, count, repaired.data());
+    balance.apply(u(first, count), first, count, repaired.data());
     const TargetBlock y(problem.y, first, count);
     conjugate += problem.loss.conjugate_sum(scale, repaired.data(), y.data(), problem.weights_from(first), count);
   });

@@ -19,7 +19,12 @@ struct Slope {
 using Block = std::array<double, block_rows>;
 
 void shift(const InterceptProblem& problem, double b, std::size_t first, std::size_t count, Block& out) {
-  for (std::size_t k = 0; k < count; ++k) out[k] = b + (problem.z != nullptr ? problem.z[first + k] : 0.0);
+  if (problem.compute_z) {
+    problem.compute_z(first, count, out.data());
+    for (std::size_t k = 0; k < count; ++k) out[k] += b;
+  } else {
+    for (std::size_t k = 0; k < count; ++k) out[k] = b + (problem.z != nullptr ? problem.z[first + k] : 0.0);
+  }
 }
 
 Slope slope_at(const InterceptProblem& problem, double b) {

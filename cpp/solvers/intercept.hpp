@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <vector>
 
 #include "core/targets.hpp"
@@ -9,13 +10,15 @@
 
 namespace finitesum {
 
-// Targets, weights and fixed parts of the predictions (null: all zero) of the problem min_b sum_i s_i l(z_i + b, y_i).
+// Targets, weights and fixed parts of the predictions (null: all zero, or computed block by block) of the problem min_b
+// sum_i s_i l(z_i + b, y_i).
 struct InterceptProblem {
   const LossFunction& loss;
   const double* z;
   Targets y;
   const double* s;  // null: every weight is one
   std::size_t n;
+  std::function<void(std::size_t first, std::size_t count, double* z)> compute_z = nullptr;
 
   double objective(double b) const;
   double solve(double b) const;  // safeguarded Newton from b

@@ -6,6 +6,9 @@
 //
 // Dense rows touch every coordinate at each step. Sparse rows move only their own coordinates, and the others exactly
 // as if they had been moved too: without L1 through a scaled representation, with L1 through closed-form catch-up.
+//
+// A step along several rows is shift(x, fresh), w <- w - fresh x, for all but the last of them, whose step follows.
+// From begin_average() to end_average(), while d stands still (SVRG), the iterates are summed, as exactly.
 #pragma once
 
 #include <algorithm>
@@ -27,6 +30,7 @@ class DenseIterate {
 
   DenseIterate(const Problem<DenseView<T>>& problem, double* /*lent*/)
       : kernels_(dense<T>(problem.kernels)),
+        add_(dense<double>(problem.kernels).axpy),
         l1_(problem.l1()),
         l2_(problem.l2()),
         w_(problem.n_columns()),
@@ -50,6 +54,13 @@ class DenseIterate {
     coefficients_.fresh = fresh;
     coefficients_.change = change;
     (l1_ > 0 ? kernels_.step_l1 : kernels_.step)(x.values, w_.data(), d_.data(), x.size, &coefficients_);
+    if (!sum_.empty()) add_(1, w_.data(), sum_.data(), w_.size());
+  }
+  void shift(DenseRow<T> x, double fresh) { kernels_.axpy(-fresh, x.values, w_.data(), x.size); }
+
+  void begin_average() { sum_.assign(w_.size(), 0.0); }
+  void end_average(double n_steps) {
+    for (std::size_t j = 0; j < w_.size(); ++j) w_[j] = sum_[j] / n_steps;
   }
 
   void prefetch(DenseRow<T>) const {}
@@ -60,6 +71,7 @@ class DenseIterate {
 
  private:
   const DenseKernels<T>& kernels_;
+  decltype(DenseKernels<double>::axpy) add_;
   double l1_;
   double l2_;
   double step_ = 0;
@@ -67,6 +79,7 @@ class DenseIterate {
   StepCoefficients coefficients_{};
   std::vector<double> w_;
   std::vector<double> d_;
+  std::vector<double> sum_;  // of the iterates; empty: not wanted
 };
 
 // w = scale (v + slope d) with v and d side by side, so that a step reads and writes one cache line per nonzero and
@@ -74,6 +87,11 @@ class DenseIterate {
 //     scale <- scale rho,  slope <- slope - direction / scale,  v <- v - (fresh / scale + slope change) x,  d <- d +
 //     change x
 // with rho = 1 / (1 + step l2), the old scale in the two quotients and the new slope in the product: no timestamps.
+//
+// The sum of the iterates, sum_t scale_t (v_t + slope_t d), is A v + B d + c with the running sums A of the scales and
+// B of scale slope, the present v, and c mended wherever v changes by delta: c <- c - A delta, since the steps before
+// did not see it. This is the averaging of L. Bottou's svmasgd and of W. Xu, "Towards optimal one pass large scale
+// learning with averaged stochastic gradient descent", 2011.
 template <class T, class I>
 class ScaledIterate {
  public:
@@ -123,8 +141,26 @@ class ScaledIterate {
       pair.v -= move * value;
       pair.d += change * value;
     }
+    mend_sum(x, move);
     scale_ *= rho_;
-    if (scale_ < smallest_scale) settle();
+    sum_of_scales_ += scale_;
+    sum_of_slopes_ += scale_ * slope_;
+    if (scale_ < (sum_.empty() ? smallest_scale : smallest_scale_of_sums)) settle();
+  }
+  void shift(SparseRow<T, I> x, double fresh) {
+    const double move = fresh / scale_;
+    for (std::size_t k = 0; k < x.size; ++k)
+      pairs_[static_cast<std::size_t>(x.indices[k])].v -= move * double{x.values[k]};
+    mend_sum(x, move);
+  }
+
+  void begin_average() {
+    settle();
+    sum_.assign(pairs_.size(), 0.0);
+  }
+  void end_average(double n_steps) {
+    settle();
+    for (std::size_t j = 0; j < pairs_.size(); ++j) pairs_[j].v = sum_[j] / n_steps;
   }
 
   void prefetch(SparseRow<T, I> x) const {
@@ -133,9 +169,13 @@ class ScaledIterate {
 
   void settle() {
     if (scale_ == 1 && slope_ == 0) return;
+    for (std::size_t j = 0; j < sum_.size(); ++j)
+      sum_[j] += sum_of_scales_ * pairs_[j].v + sum_of_slopes_ * pairs_[j].d;
     for (Pair& pair : pairs_) pair.v = scale_ * (pair.v + slope_ * pair.d);
     scale_ = 1;
     slope_ = 0;
+    sum_of_scales_ = 0;
+    sum_of_slopes_ = 0;
   }
   void wake() {}
   double& coefficient(std::size_t j) { return pairs_[j].v; }
@@ -147,6 +187,14 @@ class ScaledIterate {
     double d = 0;
   };
   static constexpr double smallest_scale = 1e-9;
+  static constexpr double smallest_scale_of_sums = 1e-3;  // what v and c gain over w, they lose where they cancel
+
+  // What the steps before, whose scales are summed, did not see of v's move along x.
+  void mend_sum(SparseRow<T, I> x, double move) {
+    if (sum_.empty()) return;
+    for (std::size_t k = 0; k < x.size; ++k)
+      sum_[static_cast<std::size_t>(x.indices[k])] += sum_of_scales_ * move * double{x.values[k]};
+  }
 
   double l2_;
   double step_ = 0;
@@ -155,7 +203,10 @@ class ScaledIterate {
   double direction_ = 0;
   double scale_ = 1;
   double slope_ = 0;
+  double sum_of_scales_ = 0;
+  double sum_of_slopes_ = 0;  // times the scales
   std::vector<Pair> pairs_;
+  std::vector<double> sum_;  // of the iterates, but for what the two sums above still owe it; empty: not wanted
 };
 
 // With L1 each coordinate carries the number of the step up to which it is current, and is brought up to date in closed
@@ -211,7 +262,19 @@ class LaggedIterate {
       pair.w = prox_.once(pair.w - direction * pair.d - fresh * value);
       pair.d += change * value;
       current_to_[j] = static_cast<double>(clock_);
+      if (!sum_.empty()) sum_[j] += pair.w;
     }
+  }
+  // Must follow predict(x), too.
+  void shift(SparseRow<T, I> x, double fresh) {
+    for (std::size_t k = 0; k < x.size; ++k)
+      pairs_[static_cast<std::size_t>(x.indices[k])].w -= fresh * double{x.values[k]};
+  }
+
+  void begin_average() { sum_.assign(pairs_.size(), 0.0); }
+  void end_average(double n_steps) {
+    settle();
+    for (std::size_t j = 0; j < pairs_.size(); ++j) pairs_[j].w = sum_[j] / n_steps;
   }
 
   void prefetch(SparseRow<T, I> x) const {
@@ -252,7 +315,9 @@ class LaggedIterate {
     while (segments_[segment].first_step > from) --segment;
     while (from < clock_) {
       const std::int64_t to = segment + 1 < segments_.size() ? segments_[segment + 1].first_step : clock_;
-      pair.w = prox_(pair.w, segments_[segment].direction * pair.d, to - from);
+      const double drift = segments_[segment].direction * pair.d;
+      if (!sum_.empty()) sum_[j] += prox_.path_sum(pair.w, drift, to - from);
+      pair.w = prox_(pair.w, drift, to - from);
       from = to;
       ++segment;
     }
@@ -267,6 +332,7 @@ class LaggedIterate {
   std::vector<Segment> segments_;
   std::vector<Pair> pairs_;
   double* current_to_;
+  std::vector<double> sum_;  // of the iterates that each coordinate has gone through; empty: not wanted
 };
 
 template <class Iterate>

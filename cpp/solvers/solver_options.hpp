@@ -1,14 +1,24 @@
 // What only some solvers have, as plain data. An option that is not set leaves the solver its own way.
 #pragma once
 
+#include <array>
+#include <cstddef>
 #include <optional>
 #include <string_view>
 #include <vector>
 
 namespace finitesum {
 
+// Which of the iterates since the last anchor SVRG's next anchor is.
+enum class NextAnchor { last, random, average };
+inline constexpr std::array<const char*, 3> next_anchor_names{"last", "random", "average"};
+
 struct SolverOptions {
-  std::optional<double> inner_length;  // SVRG: draws from anchor to anchor, over the number of rows; 2 if not set
+  // Of SVRG.
+  std::optional<double> inner_length;  // draws from anchor to anchor, over the number of rows; 2 if not set
+  std::optional<NextAnchor> iterate;
+  std::optional<std::size_t> batch_size;  // rows per step; 1 if not set
+  std::optional<bool> store_derivatives;  // the anchor's, one per row; true if not set
 };
 
 // Which solvers have an option, for problems of one output and of several; nobody may set it for another.
@@ -20,7 +30,10 @@ struct OptionRule {
 };
 
 inline std::vector<OptionRule> option_rules(const SolverOptions& options) {
-  return {{"inner_length", options.inner_length.has_value(), {"svrg"}, {"svrg"}}};
+  return {{"inner_length", options.inner_length.has_value(), {"svrg"}, {"svrg"}},
+          {"iterate", options.iterate.has_value(), {"svrg"}, {}},
+          {"batch_size", options.batch_size.has_value(), {"svrg"}, {}},
+          {"store_derivatives", options.store_derivatives.has_value(), {"svrg"}, {}}};
 }
 
 }  // namespace finitesum

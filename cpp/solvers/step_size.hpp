@@ -125,6 +125,15 @@ class BasicStepRule {
   }
   // 1/L for unbiased steps, L = max_i L_i / (n p_i): what importance weights make of the largest constant.
   double inverse_unbiased() const { return is_uniform() ? 1 / max() : 0.5 / max() + 0.5 / mean(); }
+  // The same for the mean of b independent estimates: their expected smoothness (R. Gower et al., "SGD: general
+  // analysis and improved rates", ICML 2019; O. Sebbouh et al., "Towards closing the gap between the theory and
+  // practice of SVRG", NeurIPS 2019) is L_b = L/b + (1 - 1/b) L_F, as E|mean|^2 = E|one|^2 / b + (1 - 1/b) |E one|^2.
+  // For the smoothness L_F of the mean loss stands its bound, the mean of the L_i; draws without replacement ask for no
+  // more.
+  double inverse_unbiased(double b) const {
+    const double inverse = inverse_unbiased();
+    return b == 1 ? inverse : 1 / (1 / (b * inverse) + (1 - 1 / b) * mean());
+  }
 
   double mean() const { return adapts() ? estimates().mean() : curvature() * unit_.mean; }
 

@@ -53,7 +53,7 @@ class TableSolver final : public Solver {
     return check_iterate(problem_, iterate_, intercept_, coef_, [&](double* gradient) {
       const double to_mean = 1 / problem_.total_weight;
       for (std::size_t j = 0; j < problem_.n_columns(); ++j) gradient[j] = iterate_.gradient_sum(j) * to_mean;
-      return dual_objective(problem_, table_.data(), gradient);
+      return dual_objective(problem_, StoredDerivatives{table_.data()}, gradient);
     });
   }
 

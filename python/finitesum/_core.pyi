@@ -133,6 +133,15 @@ def penalty_lazy_prox(
     step: float,
     k: NDArray[np.int64],
 ) -> _Float: ...
+def penalty_lazy_path_sum(
+    name: str,
+    alpha: float,
+    l1_ratio: float,
+    w: _Float,
+    drift: _Float,
+    step: float,
+    k: NDArray[np.int64],
+) -> _Float: ...
 
 # For the tests of the kernels: every kernel of one instruction set.
 class Kernels:

@@ -6,8 +6,9 @@ import numpy as np
 class StepRule:
     """The solvers' default steps, or a given one; losses without sup l'' search for theirs."""
 
-    def __init__(self, problem, solver, given=0.0, lipschitz=False):
+    def __init__(self, problem, solver, given=0.0, lipschitz=False, batch_size=1):
         self.problem, self.solver, self.given, self.lipschitz = problem, solver, given, lipschitz
+        self.batch_size = batch_size
         self.q = (problem.X**2).sum(axis=1) + problem.intercept
         self.omega = problem.n * problem.s / problem.S
         self.rows = self.omega * self.q
@@ -20,7 +21,7 @@ class StepRule:
         largest, mean = self.curvature * self.rows.max(), self.curvature * self.rows.mean()
         weighted = 2 * largest * mean / (largest + mean) if self.lipschitz else largest
         if self.solver == "svrg":
-            return 1 / (2 * weighted)
+            return 1 / (2 * (weighted / self.batch_size + (1 - 1 / self.batch_size) * mean))
         if self.solver == "saga":
             return max(1 / (3 * weighted), 1 / (2 * (weighted + self.problem.n * self.problem.l2)))
         mixed = (1 / largest + 1 / mean) / 2 if self.lipschitz else 1 / largest

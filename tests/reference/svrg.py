@@ -1,18 +1,21 @@
 """SVRG: R. Johnson, T. Zhang, NIPS 2013; proximal: L. Xiao, T. Zhang, SIAM J. Optim. 2014."""
 
+import itertools
+
 import numpy as np
 
 from finitesum import _core
+from reference.philox import philox_words
 
 
-def svrg_epochs(problem, rule, w, b, *, seed, inner_length=2.0):
+def svrg_epochs(problem, rule, w, b, *, seed, inner_length=2.0, iterate="last"):
     """Yields (w, b, u) at each new anchor, where a free b is at its best; u are the derivatives."""
-    n, S, epoch = problem.n, problem.S, 0
-    draws = max(1, round(inner_length * n))
+    n, S, size = problem.n, problem.S, rule.batch_size
+    steps = -(-max(1, round(inner_length * n)) // size)
     importance = (
         _core.SmoothnessSampler(rule.rows, 0.0).importance() if rule.lipschitz else np.ones(n)
     )
-    while True:
+    for epoch in itertools.count():
         if problem.intercept:
             b = problem.best_intercept(w, b)
         u = problem.derivatives(problem.X @ w + b)
@@ -22,17 +25,23 @@ def svrg_epochs(problem, rule, w, b, *, seed, inner_length=2.0):
             yield w, b, u
         rule.relax(epoch)
         step = rule.step(True)
-        for i in drawn_rows(rule, seed, epoch * draws, draws):
-            x = problem.X[i]
-            z = x @ w + b
-            g = problem.derivative(z, i)
-            if rule.search(i, z, g):
-                step = rule.step(True)
-            change = problem.s[i] * (g - u[i]) * importance[i] * n / S
-            w = problem.prox(w - step * (mean + change * x), step)
+        taken, path = steps, []
+        if iterate == "random":
+            taken = 1 + (philox_words(seed, 2**64 - 1 - epoch, 0)[0] * steps >> 64)
+        for batch in drawn_rows(rule, seed, epoch * steps * size, taken * size).reshape(-1, size):
+            change = np.zeros(size)
+            for k, i in enumerate(batch):
+                z = problem.X[i] @ w + b
+                g = problem.derivative(z, i)
+                if rule.search(i, z, g):
+                    step = rule.step(True)
+                change[k] = problem.s[i] * (g - u[i]) * importance[i] * n / S / size
+            w = problem.prox(w - step * (mean + change @ problem.X[batch]), step)
             if problem.intercept:
-                b = problem.prox_intercept(b - step * (mean_b + change), step)
-        epoch += 1
+                b = problem.prox_intercept(b - step * (mean_b + change.sum()), step)
+            path.append(np.append(w, b))
+        if iterate == "average":
+            w, b = np.mean(path, axis=0)[:-1], np.mean(path, axis=0)[-1]
 
 
 def drawn_rows(rule, seed, first, count):

@@ -32,6 +32,15 @@ solver_options : dict or None, default=None
 
     ``"inner_length"`` (svrg): draws from one anchor to the next, as a multiple of the number of
     samples, in (0, 1e6]; default 2.
+
+    ``"iterate"`` (svrg, but not for several classes together): the next anchor, "last" (default),
+    "random" (the iterate after an evenly drawn number of steps) or "average" of the iterates.
+
+    ``"batch_size"`` (svrg, likewise): samples per step, which follows the mean of their gradients
+    and, left to itself, is the longer the more they are; default 1.
+
+    ``"store_derivatives"`` (svrg, likewise): False keeps nothing per sample, at two gradients per
+    draw and some more passes per anchor; default True.
 check_interval : "auto" or int, default="auto"
     Epochs between two checks of the stop rule.
 random_state : int, RandomState instance or None, default=None
