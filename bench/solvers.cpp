@@ -45,6 +45,7 @@ template <class T>
 Run run(const Case& c, const Data<T>& data, std::size_t max_iter) {
   FitRequest request;
   request.X = data.view();
+  request.n_threads = 1;
   request.y = Targets(data.y.data());
   request.loss = "logistic";
   request.alpha = (c.l1_ratio > 0 ? 0.1 : 1.0) / static_cast<double>(data.n_rows);

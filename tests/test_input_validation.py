@@ -85,6 +85,7 @@ BAD_OWN = [
     ],
     *[(RobustRegressor, "delta", bad) for bad in (0.0, -1.0, np.nan, np.inf, None)],
     *[(LinearSVC, "gamma", bad) for bad in (0.0, -1.0, np.nan, np.inf, None)],
+    *[(Ridge, "n_threads", bad) for bad in (0, -1, 1.5, "2")],
     *[(LinearSVC, "intercept_scaling", bad) for bad in (0.0, -1.0, np.nan, None)],
     *[(LinearSVC, "penalty", bad) for bad in ("elasticnet", None)],
     *[(LinearSVC, "loss", bad) for bad in ("hinge", None)],

@@ -60,7 +60,7 @@ class LowerBound {
     const std::size_t n = problem_.n_rows();
     double* u = anchor_.derivatives();
     for (std::size_t i = 0; i < n; ++i) u[i] = (z != nullptr ? z[i] : 0.0) + b;
-    for_each_block(n, [&](std::size_t first, std::size_t count) {
+    for_each_block(n, problem_.n_threads, [&](std::size_t first, std::size_t count) {
       problem_.loss.derivatives(u + first, TargetBlock(problem_.y, first, count).data(), u + first, count);
     });
     if (!std::all_of(u, u + n, [](double value) { return std::isfinite(value); })) return;
@@ -68,10 +68,7 @@ class LowerBound {
       const Balance balance = find_balance(problem_, StoredDerivatives{u});
       balance.apply(u, 0, n, u);
     }
-    std::fill(gradient_.begin(), gradient_.end(), 0.0);
-    for_each_block(n, [&](std::size_t first, std::size_t count) {
-      add_gradient(problem_, u + first, first, count, gradient_.data());
-    });
+    sum_gradient(problem_, StoredDerivatives{u}, gradient_.data());
     if (problem_.has_penalized_intercept()) intercept_gradient_ = mean_derivative(problem_, StoredDerivatives{u});
     best_ = std::max(best_, largest_value(largest_scale(), [&](double scale) { return scaled_dual(scale); }));
   }
@@ -102,7 +99,7 @@ class LowerBound {
       if (problem_.has_penalized_intercept())
         penalty += problem_.intercept_penalty.conjugate(-scale * intercept_gradient_);
     }
-    const double conjugate = conjugate_sum(problem_, scale, anchor_.margins.data());
+    const double conjugate = conjugate_sum(problem_, scale, StoredDerivatives{anchor_.margins.data()});
     const double value = -conjugate / problem_.total_weight - penalty;
     return std::isnan(value) ? -math::infinity : value;
   }
@@ -163,7 +160,7 @@ PointCertificate certify_view(const View& X, const FitRequest& request) {
   Anchor anchor(problem.n_rows());
   evaluate_margins(problem, w, anchor);
   const double* z = anchor.margins.data();
-  const InterceptProblem along{problem.loss, z, problem.y, problem.s, problem.n_rows()};
+  const InterceptProblem along{problem.loss, z, problem.y, problem.s, problem.n_rows(), problem.n_threads};
   PointCertificate result;
   result.null_objective = null.objective;
   result.objective = along.objective(b) / problem.total_weight + penalty_value(problem, w, b);

@@ -36,6 +36,7 @@ struct FitRequest {
   double step_size = 0;  // if positive, the step itself
   SolverOptions options;
   StopRule stop;
+  int n_threads = 0;  // for passes over all rows; 0: as many as OpenMP would take
   double time_limit = std::numeric_limits<double>::infinity();
   std::uint64_t seed = 0;
   const double* coef_init = nullptr;

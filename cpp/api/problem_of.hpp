@@ -1,6 +1,7 @@
 // The problem that a request describes.
 #pragma once
 
+#include <algorithm>
 #include <stdexcept>
 
 #include "api/fit.hpp"
@@ -10,6 +11,14 @@
 #include "solvers/problem.hpp"
 
 namespace finitesum {
+
+// One where a pass takes less time than waking up the others; n_threads = 0 asks for what there is.
+template <class View>
+int threads_for(const View& X, int n_threads) {
+  constexpr std::size_t worth_it = std::size_t{1} << 18;  // stored entries, some 0.2 ms
+  if (X.n_stored() < worth_it) return 1;
+  return n_threads > 0 ? std::min(n_threads, most_threads()) : available_threads();
+}
 
 template <class View>
 Problem<View> problem_of(const View& X, const FitRequest& request) {
@@ -24,7 +33,8 @@ Problem<View> problem_of(const View& X, const FitRequest& request) {
                         make_penalty(request.alpha, request.l1_ratio),
                         request.fit_intercept,
                         {0, 0},
-                        table};
+                        table,
+                        threads_for(X, request.n_threads)};
   if (request.y.are_labels() && problem.loss.target_domain() != TargetDomain::sign)
     throw std::invalid_argument("Labels are no targets of the loss '" + request.loss + "'.");
   // The intercept is intercept_scaling times the coefficient of a constant column.
@@ -37,7 +47,7 @@ Problem<View> problem_of(const View& X, const FitRequest& request) {
 template <class View>
 NullModel fit_null_model(const Problem<View>& problem) {
   return fit_null_model(problem.loss, problem.y, problem.s, problem.n_rows(), problem.total_weight,
-                        problem.has_free_intercept());
+                        problem.has_free_intercept(), problem.n_threads);
 }
 
 }  // namespace finitesum

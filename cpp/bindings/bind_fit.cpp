@@ -34,8 +34,8 @@ void bind_fit(py::module_& m) {
          double loss_parameter, double alpha, double l1_ratio, bool fit_intercept, double intercept_scaling,
          const std::string& solver, const std::string& sampling, const std::string& step_rule, double step_size,
          const py::dict& solver_options, double tol, std::size_t max_iter, std::size_t check_interval,
-         double time_limit, std::uint64_t seed, const py::object& coef_init, std::optional<double> intercept_init,
-         const py::object& state, bool keep_state, const py::object& monitor) {
+         double time_limit, int n_threads, std::uint64_t seed, const py::object& coef_init,
+         std::optional<double> intercept_init, const py::object& state, bool keep_state, const py::object& monitor) {
         FitRequest request;
         request.X = matrix_view(X);
         const auto n = static_cast<py::ssize_t>(n_rows_of(request.X));
@@ -57,6 +57,7 @@ void bind_fit(py::module_& m) {
         request.stop.max_iter = max_iter;
         request.stop.check_interval = check_interval;
         request.time_limit = time_limit;
+        request.n_threads = n_threads;
         request.seed = seed;
         if (!coef_init.is_none()) request.coef_init = data_of<double>(coef_init, p, "coef_init");
         request.intercept_init = intercept_init;
@@ -79,7 +80,7 @@ void bind_fit(py::module_& m) {
       py::arg("alpha"), py::arg("l1_ratio"), py::arg("fit_intercept"), py::arg("intercept_scaling") = infinity,
       py::arg("solver"), py::arg("sampling"), py::arg("step_rule") = "auto", py::arg("step_size"),
       py::arg("solver_options") = py::dict(), py::arg("tol"), py::arg("max_iter"), py::arg("check_interval"),
-      py::arg("time_limit"), py::arg("seed"), py::arg("coef_init"), py::arg("intercept_init"),
+      py::arg("time_limit"), py::arg("n_threads") = 0, py::arg("seed"), py::arg("coef_init"), py::arg("intercept_init"),
       py::arg("state") = py::none(), py::arg("keep_state") = false, py::arg("monitor"));
   m.def(
       "fingerprint",

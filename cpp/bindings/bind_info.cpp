@@ -1,9 +1,8 @@
 // What was built, and what it runs on.
 #include <pybind11/stl.h>
 
-#include <thread>
-
 #include "bindings/bind.hpp"
+#include "core/parallel.hpp"
 #include "isa/isa.hpp"
 
 namespace finitesum {
@@ -17,7 +16,7 @@ void bind_info(pybind11::module_& m) {
 #endif
   m.def("isa", [] { return kernels().isa; });
   m.def("available_isas", &available_isas);
-  m.def("hardware_threads", [] { return std::thread::hardware_concurrency(); });
+  m.def("available_threads", &available_threads);
 }
 
 }  // namespace finitesum

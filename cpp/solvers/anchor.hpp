@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <numeric>
 #include <vector>
 
 #include "solvers/dual_gap.hpp"
@@ -14,10 +15,10 @@ namespace finitesum {
 struct Anchor {
   // Without storage the margins and derivatives are computed again, block by block, whenever they are needed.
   explicit Anchor(std::size_t n_rows, bool stores_rows = true)
-      : stores(stores_rows), margins(stores_rows ? n_rows : block_rows) {}
+      : stores(stores_rows), margins(stores_rows ? n_rows : 0) {}
 
   bool stores;
-  // Of all rows, or of a block: without the intercept between evaluate_margins and evaluate_gradient, the derivatives
+  // Of all rows, if stored: without the intercept between evaluate_margins and evaluate_gradient, the derivatives
   // l'(z_i + b, y_i) after it.
   std::vector<double> margins;
   const double* w = nullptr;  // of the caller's, while nothing is stored
@@ -32,7 +33,7 @@ struct Anchor {
 template <class View>
 void compute_margins(const Problem<View>& problem, Anchor& anchor, std::size_t first, std::size_t count, double* z) {
   margins(problem, anchor.w, 0, first, count, z);
-  anchor.rows_computed_again += count;
+  add_atomically(anchor.rows_computed_again, count);
 }
 
 // The margins of a block turned into derivatives.
@@ -44,27 +45,26 @@ void differentiate(const Problem<View>& problem, double b, std::size_t first, st
 
 // The derivatives of a block of rows, once the gradient is evaluated.
 template <class View>
-const double* derivatives_of(const Problem<View>& problem, Anchor& anchor, std::size_t first, std::size_t count) {
+const double* derivatives_of(const Problem<View>& problem, Anchor& anchor, std::size_t first, std::size_t count,
+                             double* room) {
   if (anchor.stores) return anchor.derivatives() + first;
-  compute_margins(problem, anchor, first, count, anchor.derivatives());
-  differentiate(problem, anchor.intercept, first, count, anchor.derivatives());
-  return anchor.derivatives();
+  compute_margins(problem, anchor, first, count, room);
+  differentiate(problem, anchor.intercept, first, count, room);
+  return room;
 }
 
 template <class View>
 void evaluate_margins(const Problem<View>& problem, const double* w, Anchor& anchor) {
   anchor.w = w;
-  if (!anchor.stores) return;
-  for_each_block(problem.n_rows(), [&](std::size_t first, std::size_t count) {
-    margins(problem, w, 0, first, count, anchor.margins.data() + first);
-  });
+  if (anchor.stores) all_margins(problem, w, anchor.margins.data());
 }
 
 // Completes (w, the anchor's margins) with the best intercept, if it is free, and the objective. With the intercept
 // re-solved the derivatives sum to zero, as the dual point must.
 template <class View>
 void evaluate_objective(const Problem<View>& problem, const double* w, Anchor& anchor) {
-  InterceptProblem along{problem.loss, anchor.margins.data(), problem.y, problem.s, problem.n_rows()};
+  InterceptProblem along{problem.loss, anchor.margins.data(), problem.y,
+                         problem.s,    problem.n_rows(),      problem.n_threads};
   if (!anchor.stores) {
     along.compute_z = [&](std::size_t first, std::size_t count, double* z) {
       compute_margins(problem, anchor, first, count, z);
@@ -78,15 +78,17 @@ void evaluate_objective(const Problem<View>& problem, const double* w, Anchor& a
 // Turns margins into derivatives, and writes (1/S) X^T (s o u) to the gradient.
 template <class View>
 void evaluate_gradient(const Problem<View>& problem, Anchor& anchor, double* gradient) {
-  std::fill_n(gradient, problem.n_columns(), 0.0);
-  double slope = 0;
-  for_each_block(problem.n_rows(), [&](std::size_t first, std::size_t count) {
-    if (anchor.stores) differentiate(problem, anchor.intercept, first, count, anchor.margins.data() + first);
-    const double* u = derivatives_of(problem, anchor, first, count);
-    add_gradient(problem, u, first, count, gradient);
-    if (problem.has_penalized_intercept()) slope += weighted_sum(problem, u, first, count);
-  });
-  anchor.intercept_slope = slope / problem.total_weight;
+  std::vector<double> slopes((problem.n_rows() + block_rows - 1) / block_rows);
+  sum_gradient(
+      problem,
+      [&](std::size_t first, std::size_t count, double* room) {
+        if (anchor.stores) differentiate(problem, anchor.intercept, first, count, anchor.derivatives() + first);
+        const double* u = derivatives_of(problem, anchor, first, count, room);
+        if (problem.has_penalized_intercept()) slopes[first / block_rows] = weighted_sum(problem, u, first, count);
+        return u;
+      },
+      gradient);
+  anchor.intercept_slope = std::accumulate(slopes.begin(), slopes.end(), 0.0) / problem.total_weight;
 }
 
 // The certificate of an evaluated anchor; `scratch` holds the gradient and is overwritten.
@@ -96,7 +98,9 @@ Certificate certify(const Problem<View>& problem, Anchor& anchor, double nonzero
   certificate.objective = anchor.objective;
   certificate.nonzeros = nonzeros;
   if (has_finite_gap(problem)) {
-    const auto u = [&](std::size_t first, std::size_t count) { return derivatives_of(problem, anchor, first, count); };
+    const auto u = [&](std::size_t first, std::size_t count, double* room) {
+      return derivatives_of(problem, anchor, first, count, room);
+    };
     certificate.lower_bound = dual_objective(problem, u, scratch);
   } else {
     // The intercept is at its best, so its own entry is zero.

@@ -12,8 +12,7 @@
 #include <limits>
 #include <variant>
 
-#include "solvers/control.hpp"
-#include "solvers/problem.hpp"
+#include "solvers/passes.hpp"
 
 namespace finitesum {
 
@@ -31,19 +30,6 @@ bool has_finite_gap(const Problem<View>& problem) {
   return problem.l1() > 0 || problem.l2() > 0;
 }
 
-// A row that was never visited has no stored derivative; zero is in the domain of every conjugate here.
-inline double derivative_or_zero(double u) { return u == u ? u : 0.0; }
-
-// z_i = x_i.w + b for the rows [first, first + count).
-template <class View>
-void margins(const Problem<View>& problem, const double* w, double b, std::size_t first, std::size_t count, double* z) {
-  const auto& rows = row_kernels(problem.kernels, problem.X);
-  for (std::size_t k = 0; k < count; ++k) {
-    if (first + k + 4 < problem.n_rows()) prefetch_once(problem.X.row(first + k + 4));
-    z[k] = b + dot(rows, problem.X.row(first + k), w);
-  }
-}
-
 inline double penalty_value(const AnyPenalty& penalty, const double* w, std::size_t n) {
   return std::visit([&](const auto& p) { return chained_sum(n, [&](std::size_t j) { return p.value(w[j]); }); },
                     penalty);
@@ -55,65 +41,6 @@ double penalty_value(const Problem<View>& problem, const double* w, double b) {
 
 inline double count_nonzeros(const double* w, std::size_t n) {
   return static_cast<double>(n - static_cast<std::size_t>(std::count(w, w + n, 0.0)));
-}
-
-// One sweep over X for the mean loss of (w, b), with work(first, count, z) called on each block of margins while it is
-// in the cache.
-template <class View, class Work>
-double mean_loss(const Problem<View>& problem, const double* w, double b, Work&& work) {
-  std::array<double, block_rows> z;
-  double loss = 0;
-  for_each_block(problem.n_rows(), [&](std::size_t first, std::size_t count) {
-    margins(problem, w, b, first, count, z.data());
-    const TargetBlock y(problem.y, first, count);
-    loss += problem.loss.value_sum(z.data(), y.data(), problem.weights_from(first), count);
-    work(first, count, z.data());
-  });
-  return loss / problem.total_weight;
-}
-
-// Adds (1/S) sum_i s_i u_i x_i over the rows [first, first + count) to the gradient.
-template <class View>
-void add_gradient(const Problem<View>& problem, const double* u, std::size_t first, std::size_t count,
-                  double* gradient) {
-  const auto& rows = row_kernels(problem.kernels, problem.X);
-  for (std::size_t k = 0; k < count; ++k) {
-    const double factor = problem.weight(first + k) * u[k] / problem.total_weight;
-    if (factor != 0) axpy(rows, factor, problem.X.row(first + k), gradient);
-  }
-}
-
-// u as the functions below read it: u(first, count) points to a block of it, stored or just computed.
-struct StoredDerivatives {
-  const double* u;
-  const double* operator()(std::size_t first, std::size_t /*count*/) const { return u + first; }
-};
-
-// sum_i s_i u_i over a block u of rows.
-template <class View>
-double weighted_sum(const Problem<View>& problem, const double* u, std::size_t first, std::size_t count) {
-  return chained_sum(count, [&](std::size_t k) { return problem.weight(first + k) * derivative_or_zero(u[k]); });
-}
-
-// (1/S) sum_i s_i u_i: the gradient in the intercept.
-template <class View, class Derivatives>
-double mean_derivative(const Problem<View>& problem, const Derivatives& u) {
-  double sum = 0;
-  for_each_block(problem.n_rows(), [&](std::size_t first, std::size_t count) {
-    sum += weighted_sum(problem, u(first, count), first, count);
-  });
-  return sum / problem.total_weight;
-}
-
-// sum_i s_i l*(scale u_i, y_i)
-template <class View>
-double conjugate_sum(const Problem<View>& problem, double scale, const double* u) {
-  double sum = 0;
-  for_each_block(problem.n_rows(), [&](std::size_t first, std::size_t count) {
-    const TargetBlock y(problem.y, first, count);
-    sum += problem.loss.conjugate_sum(scale, u + first, y.data(), problem.weights_from(first), count);
-  });
-  return sum;
 }
 
 // How u is balanced so that sum_i s_i u_i = 0: the rows on the heavier side are shrunk towards zero, which keeps u in
@@ -147,7 +74,7 @@ Balance find_balance(const Problem<View>& problem, const Derivatives& u) {
   std::array<double, strides.size()> negative{};
   std::array<double, block_rows> mass;
   for_each_block(problem.n_rows(), [&](std::size_t first, std::size_t count) {
-    const double* block = u(first, count);
+    const double* block = u(first, count, mass.data());
     for (std::size_t k = 0; k < count; ++k) mass[k] = derivative_or_zero(block[k]);
     for (std::size_t k = 0; problem.s != nullptr && k < count; ++k) mass[k] *= problem.s[first + k];
     for (std::size_t choice = 0; choice < strides.size(); ++choice) {
@@ -183,8 +110,9 @@ double dual_objective(const Problem<View>& problem, const Derivatives& u, double
   const double intercept_gradient = problem.has_penalized_intercept() ? mean_derivative(problem, u) : 0;
   const auto& rows = row_kernels(problem.kernels, problem.X);
   if (balance.sign != 0) {
+    std::array<double, block_rows> room;
     for_each_block(problem.n_rows(), [&](std::size_t first, std::size_t count) {
-      const double* block = u(first, count);
+      const double* block = u(first, count, room.data());
       for (std::size_t k = balance.first_in(first); k < count; k += balance.stride) {
         if (!balance.shrinks(derivative_or_zero(block[k]))) continue;
         const double moved = (balance.factor - 1) * block[k];
@@ -211,31 +139,11 @@ double dual_objective(const Problem<View>& problem, const Derivatives& u, double
     const double in_intercept = std::fabs(intercept_gradient);
     if (in_intercept * scale > problem.intercept_penalty.l1()) scale = problem.intercept_penalty.l1() / in_intercept;
   }
-  double conjugate = 0;
-  std::array<double, block_rows> repaired;
-  for_each_block(problem.n_rows(), [&](std::size_t first, std::size_t count) {
-    balance.apply(u(first, count), first, count, repaired.data());
-    const TargetBlock y(problem.y, first, count);
-    conjugate += problem.loss.conjugate_sum(scale, repaired.data(), y.data(), problem.weights_from(first), count);
+  const double conjugate = conjugate_sum(problem, scale, [&](std::size_t first, std::size_t count, double* room) {
+    balance.apply(u(first, count, room), first, count, room);
+    return room;
   });
   return -conjugate / problem.total_weight - penalty_conjugate;
-}
-
-// The largest entry of the gradient of the smooth part at (w, b), the intercept's included; `gradient` is overwritten.
-template <class View>
-double gradient_norm(const Problem<View>& problem, const double* w, double b, double* gradient) {
-  std::fill_n(gradient, problem.n_columns(), 0.0);
-  std::array<double, block_rows> u;
-  double intercept_gradient = 0;
-  mean_loss(problem, w, b, [&](std::size_t first, std::size_t count, const double* z) {
-    problem.loss.derivatives(z, TargetBlock(problem.y, first, count).data(), u.data(), count);
-    add_gradient(problem, u.data(), first, count, gradient);
-    for (std::size_t k = 0; k < count; ++k)
-      intercept_gradient += problem.weight(first + k) * u[k] / problem.total_weight;
-  });
-  double largest = problem.fit_intercept ? std::fabs(intercept_gradient) : 0;
-  for (std::size_t j = 0; j < problem.n_columns(); ++j) largest = std::max(largest, std::fabs(gradient[j]));
-  return largest;
 }
 
 }  // namespace finitesum

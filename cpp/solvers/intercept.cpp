@@ -14,6 +14,13 @@ struct Slope {
   double first = 0;      // sum s_i l'(z_i + b, y_i)
   double second = 0;     // sum s_i l''(z_i + b, y_i)
   double magnitude = 0;  // sum s_i |l'|: the scale of rounding in `first`
+
+  Slope& operator+=(const Slope& other) {
+    first += other.first;
+    second += other.second;
+    magnitude += other.magnitude;
+    return *this;
+  }
 };
 
 using Block = std::array<double, block_rows>;
@@ -28,11 +35,10 @@ void shift(const InterceptProblem& problem, double b, std::size_t first, std::si
 }
 
 Slope slope_at(const InterceptProblem& problem, double b) {
-  Slope slope;
-  Block z;
-  Block derivative;
-  Block curvature;
-  for_each_block(problem.n, [&](std::size_t first, std::size_t count) {
+  return sum_over_blocks(problem.n, problem.n_threads, [&](std::size_t first, std::size_t count) {
+    Block z;
+    Block derivative;
+    Block curvature;
     shift(problem, b, first, count, z);
     const TargetBlock y(problem.y, first, count);
     problem.loss.derivatives(z.data(), y.data(), derivative.data(), count);
@@ -44,24 +50,19 @@ Slope slope_at(const InterceptProblem& problem, double b) {
       block.second += s * curvature[k];
       block.magnitude += s * std::fabs(derivative[k]);
     }
-    slope.first += block.first;
-    slope.second += block.second;
-    slope.magnitude += block.magnitude;
+    return block;
   });
-  return slope;
 }
 
 }  // namespace
 
 double InterceptProblem::objective(double b) const {
-  double sum = 0;
-  Block shifted;
-  for_each_block(n, [&](std::size_t first, std::size_t count) {
+  return sum_over_blocks(n, n_threads, [&](std::size_t first, std::size_t count) {
+    Block shifted;
     shift(*this, b, first, count, shifted);
-    sum +=
-        loss.value_sum(shifted.data(), TargetBlock(y, first, count).data(), s != nullptr ? s + first : nullptr, count);
+    const double* weights = s != nullptr ? s + first : nullptr;
+    return loss.value_sum(shifted.data(), TargetBlock(y, first, count).data(), weights, count);
   });
-  return sum;
 }
 
 double InterceptProblem::solve(double b) const {
@@ -88,7 +89,7 @@ double InterceptProblem::solve(double b) const {
 }
 
 NullModel fit_null_model(const LossFunction& loss, const Targets& y, const double* s, std::size_t n,
-                         double total_weight, bool fit_intercept) {
+                         double total_weight, bool fit_intercept, int n_threads) {
   // Targets of +-1 take two values: their total weights say all.
   std::array<double, 2> labels{-1, 1};
   std::array<double, 2> masses{0, 0};
@@ -96,8 +97,9 @@ NullModel fit_null_model(const LossFunction& loss, const Targets& y, const doubl
   if (is_sign) {
     for (std::size_t i = 0; i < n; ++i) masses[y[i] > 0 ? 1 : 0] += s != nullptr ? s[i] : 1.0;
   }
-  const InterceptProblem problem = is_sign ? InterceptProblem{loss, nullptr, Targets(labels.data()), masses.data(), 2}
-                                           : InterceptProblem{loss, nullptr, y, s, n};
+  const InterceptProblem problem = is_sign
+                                       ? InterceptProblem{loss, nullptr, Targets(labels.data()), masses.data(), 2, 1}
+                                       : InterceptProblem{loss, nullptr, y, s, n, n_threads};
   const double intercept = fit_intercept ? problem.solve(0) : 0;
   const Slope slope = slope_at(problem, intercept);
   const double objective = problem.objective(intercept);

@@ -18,6 +18,7 @@ struct InterceptProblem {
   Targets y;
   const double* s;  // null: every weight is one
   std::size_t n;
+  int n_threads;
   std::function<void(std::size_t first, std::size_t count, double* z)> compute_z = nullptr;
 
   double objective(double b) const;
@@ -33,6 +34,6 @@ struct NullModel {
   double derivative_rounding;  // eps times the mean |l'|
 };
 NullModel fit_null_model(const LossFunction& loss, const Targets& y, const double* s, std::size_t n,
-                         double total_weight, bool fit_intercept);
+                         double total_weight, bool fit_intercept, int n_threads);
 
 }  // namespace finitesum

@@ -18,17 +18,22 @@
 namespace finitesum {
 namespace {
 
+// Adds rows [begin, end) of h x x^T to the model's lower triangle.
 template <class T>
-void add_outer_product(const DenseKernels<T>& k, double h, DenseRow<T> x, QuadraticModel& model) {
-  for (std::size_t j = 0; j < x.size; ++j) {
+void add_outer_product(const DenseKernels<T>& k, double h, DenseRow<T> x, std::size_t begin, std::size_t end,
+                       QuadraticModel& model) {
+  for (std::size_t j = begin; j < std::min(end, x.size); ++j) {
     const double factor = h * double{x.values[j]};
     if (factor != 0) k.axpy(factor, x.values, model.row(j), j + 1);
   }
 }
 template <class T, class I>
-void add_outer_product(const SparseKernels<T, I>&, double h, SparseRow<T, I> x, QuadraticModel& model) {
+void add_outer_product(const SparseKernels<T, I>&, double h, SparseRow<T, I> x, std::size_t begin, std::size_t end,
+                       QuadraticModel& model) {
   for (std::size_t a = 0; a < x.size; ++a) {
-    double* row = model.row(static_cast<std::size_t>(x.indices[a]));
+    const auto j = static_cast<std::size_t>(x.indices[a]);
+    if (j < begin || j >= end) continue;
+    double* row = model.row(j);
     const double factor = h * double{x.values[a]};
     for (std::size_t b = 0; b < x.size; ++b) {
       if (x.indices[b] <= x.indices[a]) row[static_cast<std::size_t>(x.indices[b])] += factor * double{x.values[b]};
@@ -48,7 +53,8 @@ class Newton final : public Solver {
         trial_(problem.n_rows()),
         direction_(problem.n_rows()),
         model_(problem.n_columns(), problem.fit_intercept, problem.l1(), problem.l2()),
-        mean_squared_norm_(unit_smoothness(problem).mean) {
+        mean_squared_norm_(unit_smoothness(problem).mean),
+        row_products_(mean_row_size(problem) * mean_row_size(problem) / 2 + 1) {
     trial_.intercept = setup.intercept;
     evaluate_margins(problem_, w_, trial_);
     evaluate_objective(problem_, w_, trial_);
@@ -107,33 +113,54 @@ class Newton final : public Solver {
   double finish() override { return anchor_.intercept; }
 
  private:
+  static std::size_t mean_row_size(const Problem<View>& problem) { return problem.X.n_stored() / problem.n_rows() + 1; }
+
   void build_hessian(Control& control) {
     if (hessian_is_built_ && problem_.loss.is_quadratic()) return;
     passes_ += 1;
     model_.clear();
+    std::vector<double> factors(std::min(problem_.n_rows(), rows_at_once));
+    for (std::size_t begin = 0; begin < problem_.n_rows() && !control.stopped(); begin += rows_at_once) {
+      const std::size_t count = std::min(rows_at_once, problem_.n_rows() - begin);
+      for_each_block(count, problem_.n_threads, [&](std::size_t first, std::size_t size) {
+        curvatures(begin + first, size, factors.data() + first);
+      });
+      // Each thread has rows of the Hessian of its own, equal areas of its triangle.
+      const auto n_parts = static_cast<std::size_t>(problem_.n_threads);
+      parallel_for(n_parts, problem_.n_threads, [&](std::size_t part) {
+        const auto bound = [&](std::size_t k) {
+          const double share = std::sqrt(static_cast<double>(k) / static_cast<double>(n_parts));
+          return static_cast<std::size_t>(share * static_cast<double>(model_.size()));
+        };
+        add_rows(begin, count, factors.data(), bound(part), part + 1 == n_parts ? model_.size() : bound(part + 1));
+      });
+      control.stop_after(count * row_products_);
+    }
+    hessian_is_built_ = !control.stopped();
+  }
+
+  // (1/S) s_i l''(z_i, y_i)
+  void curvatures(std::size_t first, std::size_t count, double* h) const {
+    std::array<double, block_rows> z;
+    for (std::size_t k = 0; k < count; ++k) z[k] = margins_[first + k] + anchor_.intercept;
+    problem_.loss.curvatures(z.data(), TargetBlock(problem_.y, first, count).data(), h, count);
+    for (std::size_t k = 0; k < count; ++k) h[k] *= problem_.weight(first + k) / problem_.total_weight;
+  }
+
+  // Adds what the rows of X from `first` on contribute to the rows [begin, end) of the Hessian.
+  void add_rows(std::size_t first, std::size_t count, const double* factors, std::size_t begin, std::size_t end) {
     const auto& rows = row_kernels(problem_.kernels, problem_.X);
     const std::size_t p = problem_.n_columns();
-    std::array<double, block_rows> h;
-    std::array<double, block_rows> z;
-    for_each_block(problem_.n_rows(), [&](std::size_t first, std::size_t count) {
-      if (control.stopped()) return;
-      for (std::size_t k = 0; k < count; ++k) z[k] = margins_[first + k] + anchor_.intercept;
-      problem_.loss.curvatures(z.data(), TargetBlock(problem_.y, first, count).data(), h.data(), count);
-      std::size_t work = 0;
-      for (std::size_t k = 0; k < count; ++k) {
-        const double factor = h[k] * problem_.weight(first + k) / problem_.total_weight;
-        if (factor == 0) continue;
-        const auto row = problem_.X.row(first + k);
-        add_outer_product(rows, factor, row, model_);
-        work += row.size * row.size / 2;
-        if (problem_.fit_intercept) {
-          axpy(rows, factor, row, model_.row(p));
-          model_.row(p)[p] += factor;
-        }
+    const bool has_intercept = problem_.fit_intercept && begin <= p && p < end;
+    for (std::size_t k = 0; k < count; ++k) {
+      if (factors[k] == 0) continue;
+      const auto row = problem_.X.row(first + k);
+      add_outer_product(rows, factors[k], row, begin, end, model_);
+      if (has_intercept) {
+        axpy(rows, factors[k], row, model_.row(p));
+        model_.row(p)[p] += factors[k];
       }
-      control.stop_after(work);
-    });
-    hessian_is_built_ = !control.stopped();
+    }
   }
 
   // An upper bound of the Hessian's largest eigenvalue: sup l'' times the mean squared row norm, or the trace.
@@ -148,12 +175,7 @@ class Newton final : public Solver {
     constexpr double smallest_step = 1e-3;
     constexpr double sufficient = 1e-4;  // of the decrease promised by the model (Armijo)
     const std::size_t p = problem_.n_columns();
-    const std::size_t row_work = problem_.X.n_stored() / problem_.n_rows() + 1;
-    for_each_block(problem_.n_rows(), [&](std::size_t first, std::size_t count) {
-      if (control.stop_after(count * row_work)) return;
-      margins(problem_, move_.data(), 0, first, count, direction_.data() + first);
-    });
-    if (control.stopped()) return false;
+    if (!all_margins(problem_, move_.data(), direction_.data(), &control)) return false;
     double promised = -penalty_value(problem_, w_, anchor_.intercept);
     for (std::size_t j = 0; j < p; ++j) {
       promised += gradient_[j] * move_[j];
@@ -187,6 +209,8 @@ class Newton final : public Solver {
     passes_ += 1;
   }
 
+  static constexpr std::size_t rows_at_once = 4 * block_rows;
+
   const Problem<View>& problem_;
   double* w_;
   std::vector<double> scratch_;
@@ -198,6 +222,7 @@ class Newton final : public Solver {
   std::vector<double> move_;
   QuadraticModel model_;
   double mean_squared_norm_;
+  std::size_t row_products_;  // per row of X, on average
   bool hessian_is_built_ = false;
   double damping_ = 0;
   bool stalled_ = false;

@@ -23,6 +23,7 @@ struct Problem {
   bool fit_intercept;
   ElasticNet intercept_penalty{0, 0};  // r; alpha = 0 for a free intercept
   const KernelTable& kernels;
+  int n_threads;  // for passes over all rows
 
   std::size_t n_rows() const { return X.n_rows; }
   std::size_t n_columns() const { return X.n_columns; }

@@ -138,8 +138,7 @@ Certificate check_iterate(const Problem<View>& problem, Iterate& iterate, double
       },
       problem.penalty);
   certificate.nonzeros = static_cast<double>(nonzeros);
-  certificate.objective = mean_loss(problem, scratch, intercept, [](std::size_t, std::size_t, const double*) {}) +
-                          penalty + problem.intercept_penalty.value(intercept);
+  certificate.objective = mean_loss(problem, scratch, intercept) + penalty + problem.intercept_penalty.value(intercept);
   if (has_finite_gap(problem)) {
     certificate.lower_bound = dual(scratch);
   } else {

@@ -5,8 +5,10 @@
 #include <algorithm>
 #include <array>
 #include <cstddef>
+#include <vector>
 
 #include "core/matrix_view.hpp"
+#include "core/parallel.hpp"
 #include "core/targets.hpp"
 #include "isa/isa.hpp"
 #include "kernels/table.hpp"
@@ -92,6 +94,28 @@ double chained_sum(std::size_t n, Term&& term) {
 template <class Work>
 void for_each_block(std::size_t n, Work&& work) {
   for (std::size_t first = 0; first < n; first += block_rows) work(first, std::min(block_rows, n - first));
+}
+
+// The same on several threads, eight blocks at a time.
+template <class Work>
+void for_each_block(std::size_t n, int n_threads, Work&& work) {
+  constexpr std::size_t rows_at_once = 8 * block_rows;
+  parallel_for((n + rows_at_once - 1) / rows_at_once, n_threads, [&](std::size_t k) {
+    const std::size_t begin = k * rows_at_once;
+    for_each_block(std::min(rows_at_once, n - begin),
+                   [&](std::size_t first, std::size_t count) { work(begin + first, count); });
+  });
+}
+
+// Sum of term(first, count) over the blocks of [0, n), added in their order: on any number of threads the same.
+template <class Term>
+auto sum_over_blocks(std::size_t n, int n_threads, Term&& term) {
+  std::vector<decltype(term(n, n))> terms((n + block_rows - 1) / block_rows);
+  for_each_block(n, n_threads,
+                 [&](std::size_t first, std::size_t count) { terms[first / block_rows] = term(first, count); });
+  decltype(term(n, n)) sum{};
+  for (const auto& each : terms) sum += each;
+  return sum;
 }
 
 }  // namespace finitesum

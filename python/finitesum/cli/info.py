@@ -1,6 +1,7 @@
 """``finitesum info``: what is installed and what it runs on."""
 
 import argparse
+import os
 import platform
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
@@ -29,7 +30,7 @@ def run(_: argparse.Namespace) -> int:
         "finitesum": finitesum.__version__,
         "core": f"{_core.version()}, {_core.compiler()}",
         "instruction set": f"{_core.isa()} (available: {', '.join(_core.available_isas())})",
-        "hardware threads": str(_core.hardware_threads()),
+        "threads": f"{_core.available_threads()} (of {os.cpu_count()} processors)",
         "losses": ", ".join(_core.loss_names()),
         "penalties": ", ".join(_core.penalty_names()),
         "solvers": ", ".join(_core.solver_names()),

@@ -50,6 +50,7 @@ class LinearEstimator(BaseEstimator):  # type: ignore[misc]  # untyped base
     callback: Callback | None
     verbose: int
     time_limit: float | None
+    n_threads: int | None
 
     coef_: Any
     intercept_: Any
@@ -71,6 +72,7 @@ class LinearEstimator(BaseEstimator):  # type: ignore[misc]  # untyped base
         "callback": [callable, None],
         "verbose": ["verbose"],
         "time_limit": [Interval(Real, 0.0, None, closed="neither"), None],
+        "n_threads": [Interval(Integral, 1, None, closed="left"), None],
     }
 
     def _validate_params(self) -> None:
@@ -97,6 +99,7 @@ class LinearEstimator(BaseEstimator):  # type: ignore[misc]  # untyped base
             max_iter=int(self.max_iter),
             check_interval=0 if isinstance(self.check_interval, str) else int(self.check_interval),
             time_limit=math.inf if self.time_limit is None else float(self.time_limit),
+            n_threads=0 if self.n_threads is None else int(self.n_threads),
             seed=draw_seed(self.random_state),
             callback=self.callback,
             verbose=int(self.verbose),

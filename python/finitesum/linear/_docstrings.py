@@ -56,7 +56,11 @@ callback : callable or None, default=None
 verbose : int, default=0
     0 prints nothing; otherwise a progress bar, or plain lines if rich is not installed.
 time_limit : float or None, default=None
-    Seconds after which the fit stops with what it has, and a ConvergenceWarning."""
+    Seconds after which the fit stops with what it has, and a ConvergenceWarning.
+n_threads : int or None, default=None
+    Threads for passes over all samples (certificates, Newton's Hessians, the anchors of svrg); None
+    takes what OpenMP would, ``OMP_NUM_THREADS`` and threadpoolctl's limits included. The result is
+    the same, to the bit, for any number."""
 
 _ATTRIBUTES = """\
 dual_gap_ : float or ndarray of shape (n_outputs,)

@@ -54,6 +54,7 @@ class Control:
     max_iter: int
     check_interval: int
     time_limit: float
+    n_threads: int  # 0: as many as OpenMP would take
     seed: int
     callback: Callback | None
     verbose: int
@@ -174,6 +175,7 @@ def _fit_one(
             loss=problem.loss,
             loss_parameter=problem.loss_parameter,
             intercept_scaling=problem.intercept_scaling,
+            n_threads=control.n_threads,
             intercept_init=intercept_init,
             **shared,
         )

@@ -64,6 +64,7 @@ class ElasticNet(LinearRegressor):
         callback: Callback | None = None,
         verbose: int = 0,
         time_limit: float | None = None,
+        n_threads: int | None = None,
     ) -> None:
         self.alpha = alpha
         self.l1_ratio = l1_ratio
@@ -80,6 +81,7 @@ class ElasticNet(LinearRegressor):
         self.callback = callback
         self.verbose = verbose
         self.time_limit = time_limit
+        self.n_threads = n_threads
 
     def _problems(self, n_outputs: int, total: float) -> list[Problem]:
         return [Problem("squared", float(self.alpha), float(self.l1_ratio))] * n_outputs

@@ -60,6 +60,7 @@ class Lasso(LinearRegressor):
         callback: Callback | None = None,
         verbose: int = 0,
         time_limit: float | None = None,
+        n_threads: int | None = None,
     ) -> None:
         self.alpha = alpha
         self.tol = tol
@@ -75,6 +76,7 @@ class Lasso(LinearRegressor):
         self.callback = callback
         self.verbose = verbose
         self.time_limit = time_limit
+        self.n_threads = n_threads
 
     def _problems(self, n_outputs: int, total: float) -> list[Problem]:
         return [Problem("squared", float(self.alpha), 1.0)] * n_outputs

@@ -96,6 +96,7 @@ class LinearSVC(LinearClassifier):
         callback: Callback | None = None,
         verbose: int = 0,
         time_limit: float | None = None,
+        n_threads: int | None = None,
     ) -> None:
         self.penalty = penalty
         self.loss = loss
@@ -116,6 +117,7 @@ class LinearSVC(LinearClassifier):
         self.callback = callback
         self.verbose = verbose
         self.time_limit = time_limit
+        self.n_threads = n_threads
 
     def _problem(self, alpha: float) -> Problem:
         parameter = float(self.gamma) if self.loss == "smoothed_hinge" else 1.0

@@ -96,6 +96,7 @@ class LogisticRegression(LinearClassifier):
         callback: Callback | None = None,
         verbose: int = 0,
         time_limit: float | None = None,
+        n_threads: int | None = None,
     ) -> None:
         self.C = C
         self.l1_ratio = l1_ratio
@@ -113,6 +114,7 @@ class LogisticRegression(LinearClassifier):
         self.callback = callback
         self.verbose = verbose
         self.time_limit = time_limit
+        self.n_threads = n_threads
 
     def _problem(self, alpha: float) -> Problem:
         return Problem("logistic", alpha, float(self.l1_ratio))

@@ -67,6 +67,7 @@ class PoissonRegressor(LinearRegressor):
         callback: Callback | None = None,
         verbose: int = 0,
         time_limit: float | None = None,
+        n_threads: int | None = None,
     ) -> None:
         self.alpha = alpha
         self.tol = tol
@@ -82,6 +83,7 @@ class PoissonRegressor(LinearRegressor):
         self.callback = callback
         self.verbose = verbose
         self.time_limit = time_limit
+        self.n_threads = n_threads
 
     def _problems(self, n_outputs: int, total: float) -> list[Problem]:
         return [Problem("poisson", float(self.alpha))] * n_outputs

@@ -67,6 +67,7 @@ class Ridge(LinearRegressor):
         callback: Callback | None = None,
         verbose: int = 0,
         time_limit: float | None = None,
+        n_threads: int | None = None,
     ) -> None:
         self.alpha = alpha
         self.tol = tol
@@ -82,6 +83,7 @@ class Ridge(LinearRegressor):
         self.callback = callback
         self.verbose = verbose
         self.time_limit = time_limit
+        self.n_threads = n_threads
 
     def _problems(self, n_outputs: int, total: float) -> list[Problem]:
         # sum s (y - z)^2 + alpha ||w||^2 = 2 S {(1/S) sum s (y - z)^2 / 2 + (alpha/S) ||w||^2 / 2}

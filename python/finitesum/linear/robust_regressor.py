@@ -75,6 +75,7 @@ class RobustRegressor(LinearRegressor):
         callback: Callback | None = None,
         verbose: int = 0,
         time_limit: float | None = None,
+        n_threads: int | None = None,
     ) -> None:
         self.delta = delta
         self.alpha = alpha
@@ -92,6 +93,7 @@ class RobustRegressor(LinearRegressor):
         self.callback = callback
         self.verbose = verbose
         self.time_limit = time_limit
+        self.n_threads = n_threads
 
     def _problems(self, n_outputs: int, total: float) -> list[Problem]:
         return [

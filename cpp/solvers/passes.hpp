@@ -1,0 +1,150 @@
+// Passes over all rows, on several threads, with the same results on any number of them.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstddef>
+#include <variant>
+#include <vector>
+
+#include "solvers/control.hpp"
+#include "solvers/problem.hpp"
+
+namespace finitesum {
+
+// A row that was never visited has no stored derivative; zero is in the domain of every conjugate here.
+inline double derivative_or_zero(double u) { return u == u ? u : 0.0; }
+
+// z_i = x_i.w + b for the rows [first, first + count).
+template <class View>
+void margins(const Problem<View>& problem, const double* w, double b, std::size_t first, std::size_t count, double* z) {
+  const auto& rows = row_kernels(problem.kernels, problem.X);
+  for (std::size_t k = 0; k < count; ++k) {
+    if (first + k + 4 < problem.n_rows()) prefetch_once(problem.X.row(first + k + 4));
+    z[k] = b + dot(rows, problem.X.row(first + k), w);
+  }
+}
+
+// The margins x_i.w of all rows; false if control stops the work.
+template <class View>
+bool all_margins(const Problem<View>& problem, const double* w, double* z, Control* control = nullptr) {
+  constexpr std::size_t entries_between_looks = std::size_t{1} << 20;
+  const std::size_t n = problem.n_rows();
+  const std::size_t row_work = problem.X.n_stored() / n + 1;
+  const std::size_t at_once =
+      control == nullptr ? n : entries_between_looks / row_work / block_rows * block_rows + block_rows;
+  for (std::size_t begin = 0; begin < n; begin += at_once) {
+    for_each_block(std::min(at_once, n - begin), problem.n_threads, [&](std::size_t first, std::size_t count) {
+      margins(problem, w, 0, begin + first, count, z + begin + first);
+    });
+    if (control != nullptr && control->stop_after(std::min(at_once, n - begin) * row_work)) return false;
+  }
+  return true;
+}
+
+// The mean loss of (w, b), in one sweep over X.
+template <class View>
+double mean_loss(const Problem<View>& problem, const double* w, double b) {
+  const double loss = sum_over_blocks(problem.n_rows(), problem.n_threads, [&](std::size_t first, std::size_t count) {
+    std::array<double, block_rows> z;
+    margins(problem, w, b, first, count, z.data());
+    const TargetBlock y(problem.y, first, count);
+    return problem.loss.value_sum(z.data(), y.data(), problem.weights_from(first), count);
+  });
+  return loss / problem.total_weight;
+}
+
+// Adds (1/S) sum_i s_i u_i x_i over the rows [first, first + count) to the gradient.
+template <class View>
+void add_gradient(const Problem<View>& problem, const double* u, std::size_t first, std::size_t count,
+                  double* gradient) {
+  const auto& rows = row_kernels(problem.kernels, problem.X);
+  for (std::size_t k = 0; k < count; ++k) {
+    const double factor = problem.weight(first + k) * u[k] / problem.total_weight;
+    if (factor != 0) axpy(rows, factor, problem.X.row(first + k), gradient);
+  }
+}
+
+// u as the functions below read it: derivatives(first, count, room) points to a block of it, stored or computed just
+// now in the room lent.
+struct StoredDerivatives {
+  const double* u;
+  const double* operator()(std::size_t first, std::size_t /*count*/, double* /*room*/) const { return u + first; }
+};
+
+// gradient = (1/S) X^T (s o u). Where the coefficients are few beside the entries of X, chunks of the rows, whose
+// number depends on the problem alone, are summed side by side.
+template <class View, class Derivatives>
+void sum_gradient(const Problem<View>& problem, const Derivatives& derivatives, double* gradient) {
+  constexpr std::size_t most_chunks = 16;
+  const std::size_t p = problem.n_columns();
+  const std::size_t n_blocks = (problem.n_rows() + block_rows - 1) / block_rows;
+  const std::size_t n_chunks =
+      std::clamp<std::size_t>(problem.X.n_stored() / (8 * p), 1, std::min(most_chunks, n_blocks));
+  const std::size_t stride = n_chunks == 1 ? p : (p + 15) / 8 * 8;  // whole cache lines apart
+  std::vector<double> sums(n_chunks == 1 ? 0 : n_chunks * stride);
+  parallel_for(n_chunks, problem.n_threads, [&](std::size_t chunk) {
+    double* sum = n_chunks == 1 ? gradient : sums.data() + chunk * stride;
+    std::fill_n(sum, p, 0.0);
+    const std::size_t begin = n_blocks * chunk / n_chunks * block_rows;
+    const std::size_t end = std::min(problem.n_rows(), n_blocks * (chunk + 1) / n_chunks * block_rows);
+    std::array<double, block_rows> room;
+    for_each_block(end - begin, [&](std::size_t first, std::size_t count) {
+      add_gradient(problem, derivatives(begin + first, count, room.data()), begin + first, count, sum);
+    });
+  });
+  for (std::size_t j = 0; n_chunks > 1 && j < p; ++j) {
+    gradient[j] = 0;
+    for (std::size_t chunk = 0; chunk < n_chunks; ++chunk) gradient[j] += sums[chunk * stride + j];
+  }
+}
+
+// sum_i s_i u_i over a block u of rows.
+template <class View>
+double weighted_sum(const Problem<View>& problem, const double* u, std::size_t first, std::size_t count) {
+  return chained_sum(count, [&](std::size_t k) { return problem.weight(first + k) * derivative_or_zero(u[k]); });
+}
+
+// (1/S) sum_i s_i u_i: the gradient in the intercept.
+template <class View, class Derivatives>
+double mean_derivative(const Problem<View>& problem, const Derivatives& derivatives) {
+  const double sum = sum_over_blocks(problem.n_rows(), problem.n_threads, [&](std::size_t first, std::size_t count) {
+    std::array<double, block_rows> room;
+    return weighted_sum(problem, derivatives(first, count, room.data()), first, count);
+  });
+  return sum / problem.total_weight;
+}
+
+// sum_i s_i l*(scale u_i, y_i)
+template <class View, class Derivatives>
+double conjugate_sum(const Problem<View>& problem, double scale, const Derivatives& derivatives) {
+  return sum_over_blocks(problem.n_rows(), problem.n_threads, [&](std::size_t first, std::size_t count) {
+    std::array<double, block_rows> room;
+    const double* u = derivatives(first, count, room.data());
+    const TargetBlock y(problem.y, first, count);
+    return problem.loss.conjugate_sum(scale, u, y.data(), problem.weights_from(first), count);
+  });
+}
+
+// The largest entry of the gradient of the smooth part at (w, b), the intercept's included; `gradient` is overwritten.
+template <class View>
+double gradient_norm(const Problem<View>& problem, const double* w, double b, double* gradient) {
+  std::vector<double> sums((problem.n_rows() + block_rows - 1) / block_rows);  // of s_i u_i, for the intercept
+  sum_gradient(
+      problem,
+      [&](std::size_t first, std::size_t count, double* u) {
+        margins(problem, w, b, first, count, u);
+        problem.loss.derivatives(u, TargetBlock(problem.y, first, count).data(), u, count);
+        for (std::size_t k = 0; k < count; ++k) sums[first / block_rows] += problem.weight(first + k) * u[k];
+        return u;
+      },
+      gradient);
+  double largest = 0;
+  for (const double sum : sums) largest += sum;
+  largest = problem.fit_intercept ? std::fabs(largest / problem.total_weight) : 0;
+  for (std::size_t j = 0; j < problem.n_columns(); ++j) largest = std::max(largest, std::fabs(gradient[j]));
+  return largest;
+}
+
+}  // namespace finitesum
