@@ -16,13 +16,13 @@ namespace finitesum {
 // A row that was never visited has no stored derivative; zero is in the domain of every conjugate here.
 inline double derivative_or_zero(double u) { return u == u ? u : 0.0; }
 
-// z_i = x_i.w + b for the rows [first, first + count).
+// z_i = x_i.w + b for the rows [first, first + count); b where the weight is zero.
 template <class View>
 void margins(const Problem<View>& problem, const double* w, double b, std::size_t first, std::size_t count, double* z) {
   const auto& rows = row_kernels(problem.kernels, problem.X);
   for (std::size_t k = 0; k < count; ++k) {
     if (first + k + 4 < problem.n_rows()) prefetch_once(problem.X.row(first + k + 4));
-    z[k] = b + dot(rows, problem.X.row(first + k), w);
+    z[k] = problem.weight(first + k) == 0 ? b : b + dot(rows, problem.X.row(first + k), w);
   }
 }
 

@@ -34,6 +34,8 @@ struct Problem {
   double prox_intercept(double b, double step) const {
     return has_penalized_intercept() ? intercept_penalty.prox(b, step) : b;
   }
+  // l'(z, y_i); zero where the row does not count, whatever its features: zero times infinity would be no number.
+  double derivative(std::size_t i, double z) const { return weight(i) == 0 ? 0 : loss.derivative(z, y[i]); }
   double l1() const {
     return std::visit([](const auto& penalty) { return penalty.l1(); }, penalty);
   }

@@ -190,7 +190,7 @@ class Svrg final : public Solver {
     const std::size_t i = draw.row;
     const auto row = problem_.X.row(i);
     const double z = iterate_.predict(row) + intercept_;
-    const double g = problem_.loss.derivative(z, problem_.y[i]);
+    const double g = problem_.derivative(i, z);
     if (steps_.observe(i, z, g)) follow_step(iterate_, step_size());
     const double u = anchor_.stores ? anchor_.derivatives()[i] : anchor_derivative(i);
     const double strength = problem_.weight(i) * (g - u) * steps_.unbiased(draw) / static_cast<double>(batch_.size());
@@ -200,7 +200,7 @@ class Svrg final : public Solver {
 
   double anchor_derivative(std::size_t i) const {
     const auto& rows = row_kernels(problem_.kernels, problem_.X);
-    return problem_.loss.derivative(dot(rows, problem_.X.row(i), anchor_.w) + anchor_.intercept, problem_.y[i]);
+    return problem_.derivative(i, dot(rows, problem_.X.row(i), anchor_.w) + anchor_.intercept);
   }
 
   // All predictions of the batch are made: w moves.

@@ -120,7 +120,7 @@ class TableSolver final : public Solver {
     std::vector<double> sum(problem_.n_columns());
     for (std::size_t i = 0; i < problem_.n_rows(); ++i) {
       const auto row = problem_.X.row(i);
-      table_[i] = problem_.loss.derivative(dot(rows, row, start_.data()) + intercept_, problem_.y[i]);
+      table_[i] = problem_.derivative(i, dot(rows, row, start_.data()) + intercept_);
       const double change = problem_.weight(i) * table_[i];
       axpy(rows, change, row, sum.data());
       if (problem_.fit_intercept) intercept_sum_ += change;
@@ -149,7 +149,7 @@ class TableSolver final : public Solver {
     const auto row = problem_.X.row(i);
     const double s = problem_.weight(i);
     const double z = iterate_.predict(row) + intercept_;
-    const double g = problem_.loss.derivative(z, problem_.y[i]);
+    const double g = problem_.derivative(i, z);
     double& stored = table_[i];
     if (std::isnan(stored)) {
       stored = 0;
