@@ -105,12 +105,30 @@ def test_time_limit_is_for_all_outputs_together() -> None:
     assert time.perf_counter() - started < 1.5
     assert set(model.stopping_) == {"time_limit"}
     assert model.n_iter_ > 0
-    assert not model.coef_[1:].any()  # no time was left: the null model
+    assert all(coef.any() for coef in model.coef_)  # they are fitted side by side
     assert model.relative_gap_.shape == (4,)
     assert model.predict(X).shape == y.shape
 
 
-def test_callback_stops_all_outputs() -> None:
+def test_time_limit_is_for_all_outputs_one_after_the_other() -> None:
+    X, y = large()
+    Y = X @ np.ones((50, 3)) + y[:, None]
+    model = Ridge(
+        [1e-9, 1e-8, 1e-7], solver="sag", tol=0.0, max_iter=10**7, time_limit=0.3, random_state=0
+    )
+    with pytest.warns(ConvergenceWarning, match="3 of 3 outputs"):
+        model.fit(X, Y)
+    assert set(model.stopping_) == {"time_limit"}
+    assert model.coef_[0].any()
+    assert not model.coef_[1:].any()  # no time was left: the null model
+
+
+# sag works on all outputs side by side, newton on one after the other.
+@pytest.mark.parametrize(
+    ("solver", "stopping"),
+    [("sag", ["callback"] * 3), ("newton", ["duality gap", "callback", "callback"])],
+)
+def test_callback_stops_all_outputs(solver: str, stopping: list[str]) -> None:
     X, _ = small()
     y = np.digitize(X[:, 0], [-0.5, 0.5])
     seen: list[dict[str, float]] = []
@@ -119,11 +137,10 @@ def test_callback_stops_all_outputs() -> None:
         seen.append(check)
         return check["output"] == 1
 
-    model = LinearSVC(callback=second_output, solver="sag", random_state=0).fit(X, y)
+    model = LinearSVC(callback=second_output, solver=solver, random_state=0).fit(X, y)
     assert set(seen[0]) == KEYS | {"output"}
     assert {check["output"] for check in seen} == {0, 1}
-    assert list(model.stopping_[1:]) == ["callback", "callback"]
-    assert model.stopping_[0] == "duality gap"
+    assert list(model.stopping_) == stopping
     assert model.converged_ is False
 
 

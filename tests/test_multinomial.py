@@ -48,16 +48,19 @@ def fit(problem, X=None, **options):
     options = {**defaults, **options}
     if options["coef_init"] is not None:
         options["coef_init"] = np.ravel(options["coef_init"])
-    return _core.fit_multinomial(
+    found = _core.fit_multi(
         problem.X if X is None else X,
         problem.y.astype(np.int32),
         None if np.all(problem.s == 1) else problem.s,
-        n_classes=problem.K,
+        n_outputs=problem.K,
+        loss="multinomial",
         alpha=problem.alpha,
         l1_ratio=problem.l1_ratio,
         fit_intercept=problem.intercept,
         **options,
     )
+    [outcome] = found.pop("outputs")
+    return {**found, **outcome}
 
 
 def start(problem, warm=False):
@@ -287,7 +290,8 @@ def test_every_instruction_set_gives_the_same_bits():
         ({"y": [0, 1, -1]}, "class numbers"),
         ({"y": [0, 1, 1]}, "Every class"),
         ({"sample_weight": np.array([1.0, 1.0, 0.0])}, "Every class"),
-        ({"n_classes": 1}, "at least 2"),
+        ({"n_outputs": 1}, "at least 2"),
+        ({"y": np.zeros(9)}, "class numbers"),
         ({"solver": "magic"}, "unknown solver"),
         ({"sampling": "magic"}, "unknown sampling"),
         ({"coef_init": np.zeros(4)}, "coef_init"),
@@ -297,14 +301,16 @@ def test_every_instruction_set_gives_the_same_bits():
 )
 def test_bad_requests_are_refused(change, message):
     request = {
-        "X": np.eye(3, 2), "y": [0, 1, 2], "sample_weight": None, "n_classes": 3, "alpha": 1.0,
-        "l1_ratio": 0.0, "fit_intercept": True, "solver": "auto", "sampling": "auto",
+        "X": np.eye(3, 2), "y": [0, 1, 2], "sample_weight": None, "n_outputs": 3,
+        "loss": "multinomial", "alpha": 1.0, "l1_ratio": 0.0, "fit_intercept": True,
+        "solver": "auto", "sampling": "auto",
         "step_size": 0.0, "tol": 1e-4, "max_iter": 10, "check_interval": 0, "time_limit": np.inf,
         "seed": 0, "coef_init": None, "intercepts_init": None, "monitor": None, **change,
     }  # fmt: skip
-    request["y"] = np.array(request["y"], dtype=np.int32)
+    if isinstance(request["y"], list):
+        request["y"] = np.array(request["y"], dtype=np.int32)
     with pytest.raises(ValueError, match=message):
-        _core.fit_multinomial(**request)
+        _core.fit_multi(**request)
 
 
 def test_extreme_scores():

@@ -142,7 +142,7 @@ double bound_by_fitting(FitRequest request, const PointCertificate& point, doubl
   };
   if (is_enough()) return bound;
   request.stop.tol = 0;
-  request.stop.monitor = [&](const Check& check) {
+  request.stop.monitor = [&](std::size_t, const Check& check) {
     smallest = std::min(smallest, check.objective);
     bound = std::max(bound, check.objective - check.gap - rounding);
     return is_enough();

@@ -30,21 +30,21 @@ constexpr std::array<SolverChoice<View>, 4> solver_choices() {
 
 // Newton while its Hessian is cheap: it does not mind bad scaling. Else SAG, or SAGA where L1 asks for its proof.
 template <class View>
-const char* choose_solver(const Problem<View>& problem) {
+const char* choose_solver(const View& X, bool has_l1) {
   constexpr std::size_t widest = 1000;
   // Per Hessian; either way about half a second on one core, as dense rows are added by whole registers.
   constexpr double most_products = View::is_sparse ? 5e8 : 4e9;
-  const std::size_t p = problem.n_columns();
+  const std::size_t p = X.n_columns;
   double products = 0;
   if (p <= widest) {
-    for (std::size_t i = 0; i < problem.n_rows(); ++i) {
-      const auto size = static_cast<double>(problem.X.row(i).size);
+    for (std::size_t i = 0; i < X.n_rows; ++i) {
+      const auto size = static_cast<double>(X.row(i).size);
       products += size * size / 2;
     }
     products += std::pow(static_cast<double>(p), 3) / 6;
     if (products <= most_products) return "newton";
   }
-  return problem.l1() > 0 ? "saga" : "sag";
+  return has_l1 ? "saga" : "sag";
 }
 
 template <class View>
@@ -65,7 +65,7 @@ FitResult fit_view(const View& X, const FitRequest& request) {
   const NullModel null = fit_null_model(problem);
 
   FitResult result;
-  result.solver = request.solver == "auto" ? choose_solver(problem) : request.solver;
+  result.solver = request.solver == "auto" ? choose_solver(X, problem.l1() > 0) : request.solver;
   check_options(request, result.solver, false);
   result.null_objective = null.objective;
   result.coef.resize(X.n_columns);
@@ -141,6 +141,10 @@ FitResult fit(const FitRequest& request) {
 
 bool has_duplicates(const AnyMatrix& X) {
   return std::visit([](const auto& view) { return has_duplicates_in(view); }, X);
+}
+
+std::string_view automatic_solver(const AnyMatrix& X, bool has_l1) {
+  return std::visit([&](const auto& view) { return choose_solver(view, has_l1); }, X);
 }
 
 std::vector<std::string_view> solver_names() {

@@ -65,6 +65,8 @@ FitResult fit(const FitRequest& request);
 
 const char* name_of(Stopping stopping);
 std::vector<std::string_view> solver_names();
+// What "auto" means for one output, whether or not its penalty has an L1 part.
+std::string_view automatic_solver(const AnyMatrix& X, bool has_l1);
 // With "auto".
 std::vector<std::string_view> sampling_choices();
 std::vector<std::string_view> step_size_choices();

@@ -8,8 +8,10 @@
 #include "api/fit.hpp"
 #include "api/request_checks.hpp"
 #include "solvers/driver.hpp"
+#include "solvers/intercept.hpp"
 #include "solvers/multi/any.hpp"
 #include "solvers/multi/evaluation.hpp"
+#include "solvers/multi/intercepts.hpp"
 #include "solvers/step_size.hpp"
 
 namespace finitesum {
@@ -29,9 +31,11 @@ constexpr std::array<MultiSolverChoice<View>, 4> solver_choices() {
            {"newton", make_multi_newton<View>}}};
 }
 
-// Newton while its Hessian of ((p + 1) K)^2 entries is cheap, as in fit.cpp; else SAG, or SAGA with L1.
+// Newton while its Hessian of ((p + 1) K)^2 entries is cheap, as in fit.cpp; else SAG, or SAGA with L1. Newton has
+// nothing to share between separable outputs: it is for fit().
 template <class View>
 const char* choose_solver(const MultiProblem<View>& problem) {
+  if (problem.loss.is_separable()) return problem.l1() > 0 ? "saga" : "sag";
   constexpr double widest = 1000;
   constexpr double most_products = 5e8;
   const auto K = static_cast<double>(problem.n_outputs);
@@ -50,6 +54,8 @@ const char* choose_solver(const MultiProblem<View>& problem) {
 template <class View>
 std::unique_ptr<Solver> make_solver(const MultiProblem<View>& problem, const MultiSetup& setup,
                                     const std::string& name) {
+  if (name == "newton" && problem.loss.is_separable())
+    throw std::invalid_argument("solver 'newton' takes the outputs of a separable loss one at a time.");
   for (const auto& choice : solver_choices<View>()) {
     if (name == choice.name) return choice.make(problem, setup);
   }
@@ -59,28 +65,62 @@ std::unique_ptr<Solver> make_solver(const MultiProblem<View>& problem, const Mul
 }
 
 template <class View>
-MultiNullModel check_classes(const MultiProblem<View>& problem) {
+std::vector<double> weights_of_classes(const MultiProblem<View>& problem) {
   const auto n_classes = static_cast<std::int32_t>(problem.n_outputs);
   std::vector<double> weights(problem.n_outputs);
   for (std::size_t i = 0; i < problem.n_rows(); ++i) {
-    if (problem.y[i] < 0 || problem.y[i] >= n_classes)
+    if (problem.y.labels[i] < 0 || problem.y.labels[i] >= n_classes)
       throw std::invalid_argument("y must hold class numbers in [0, " + std::to_string(n_classes) + ").");
     weights[problem.label(i)] += problem.weight(i);
   }
   if (std::any_of(weights.begin(), weights.end(), [](double weight) { return !(weight > 0); }))
     throw std::invalid_argument("Every class needs a sample of positive weight.");
-  return fit_multi_null_model(weights, problem.fit_intercept);
+  return weights;
 }
 
-// What the gradient norm is compared with where no finite gap exists.
+// Zero coefficients and the best intercepts.
+struct NullModels {
+  std::vector<double> intercepts;
+  std::vector<DriverLimits> limits;         // per problem
+  std::vector<double> derivative_rounding;  // per problem
+};
+
 template <class View>
-void set_gradient_limits(const MultiProblem<View>& problem, const MultiNullModel& null, DriverLimits& limits) {
-  std::vector<double> u(problem.n_rows() * problem.n_outputs);
+NullModels fit_null_models(const MultiProblem<View>& problem) {
+  NullModels models;
+  if (!problem.loss.is_separable()) {
+    const MultiNullModel null = fit_multi_null_model(weights_of_classes(problem), problem.fit_intercept);
+    return {null.intercepts, {{null.objective, null.rounding, 0, 0}}, {null.derivative_rounding}};
+  }
+  std::vector<double> y(problem.n_rows());
+  for (std::size_t k = 0; k < problem.n_outputs; ++k) {
+    for (std::size_t i = 0; i < y.size(); ++i) y[i] = problem.target(i, k);
+    const NullModel null = fit_null_model(problem.loss.of_output(), y.data(), problem.s, y.size(), problem.total_weight,
+                                          problem.fit_intercept);
+    models.intercepts.push_back(null.intercept);
+    models.limits.push_back({null.objective, null.rounding, 0, 0});
+    models.derivative_rounding.push_back(null.derivative_rounding);
+  }
+  return models;
+}
+
+// What the gradient norms are compared with where no finite gap exists.
+template <class View>
+void set_gradient_limits(const MultiProblem<View>& problem, NullModels& null) {
+  const std::vector<double> zero(problem.n_coefficients());
   std::vector<double> gradient(problem.n_coefficients());
-  MultiEvaluation<View> evaluation(problem);
-  evaluation.differentiate(u.data(), null.intercepts.data(), gradient.data());
-  limits.null_gradient_norm = evaluation.gradient_norm(u.data(), gradient.data());
-  limits.gradient_rounding = 8 * null.derivative_rounding * std::sqrt(unit_smoothness(problem).max);
+  const std::vector<double> norms =
+      make_evaluation(problem)->gradient_norms(zero.data(), null.intercepts.data(), gradient.data());
+  const double largest_norm = std::sqrt(unit_smoothness(problem).max);
+  for (std::size_t k = 0; k < norms.size(); ++k) {
+    null.limits[k].null_gradient_norm = norms[k];
+    null.limits[k].gradient_rounding = 8 * null.derivative_rounding[k] * largest_norm;
+  }
+}
+
+MultiLoss make_multi_loss(const MultiFitRequest& request) {
+  if (request.loss == "multinomial") return {};
+  return MultiLoss(LossFunction(make_loss(request.loss, request.loss_parameter), kernels()));
 }
 
 template <class View>
@@ -89,27 +129,26 @@ MultiFitResult fit_view(const View& X, const MultiFitRequest& request) {
   if (X.n_rows == 0 || X.n_columns == 0) throw std::invalid_argument("X must have at least one row and one column.");
   Control control(request.time_limit, request.interrupted);
   const MultiProblem<View> problem{X,
-                                   request.y,
-                                   request.n_classes,
+                                   {request.labels, request.targets},
+                                   request.n_outputs,
                                    request.sample_weight,
                                    sum_weights(request.sample_weight, X.n_rows),
-                                   {},
+                                   make_multi_loss(request),
                                    make_penalty(request.alpha, request.l1_ratio),
                                    request.fit_intercept,
                                    kernels()};
-  const MultiNullModel null = check_classes(problem);
+  NullModels null = fit_null_models(problem);
+  if (!problem.has_finite_gap()) set_gradient_limits(problem, null);
 
   MultiFitResult result;
   result.solver = request.solver == "auto" ? choose_solver(problem) : request.solver;
   check_options(request, result.solver, true);
-  result.null_objective = null.objective;
-  DriverLimits limits{null.objective, null.rounding, 0, 0};
-  if (!problem.has_finite_gap()) set_gradient_limits(problem, null, limits);
+  for (const DriverLimits& limits : null.limits) result.null_objectives.push_back(limits.null_objective);
   result.coef.resize(problem.n_coefficients());
   if (request.coef_init != nullptr) result.coef.assign(request.coef_init, request.coef_init + result.coef.size());
   result.intercepts = null.intercepts;
   if (request.fit_intercept && request.intercepts_init != nullptr)
-    result.intercepts.assign(request.intercepts_init, request.intercepts_init + request.n_classes);
+    result.intercepts.assign(request.intercepts_init, request.intercepts_init + request.n_outputs);
   const MultiSetup setup{result.coef.data(),
                          result.intercepts.data(),
                          parse<Sampling>("sampling", request.sampling, sampling_names),
@@ -126,10 +165,10 @@ MultiFitResult fit_view(const View& X, const MultiFitRequest& request) {
     solver->transfer(archive);
     start.is_warm = true;
   }
-  static_cast<Outcome&>(result) = drive(*solver, request.stop, limits, start, control);
+  result.outcomes = drive(*solver, request.stop, null.limits, start, control);
   if (request.keep_state) {
     Archive archive;
-    std::size_t epochs = start.epochs + result.n_iter;
+    std::size_t epochs = start.epochs + result.outcomes.front().n_iter;
     archive.integer(epochs);
     solver->transfer(archive);
     result.state = archive.release();
@@ -142,9 +181,11 @@ MultiFitResult fit_view(const View& X, const MultiFitRequest& request) {
 
 }  // namespace
 
-MultiFitResult fit_multinomial(const MultiFitRequest& request) {
+MultiFitResult fit_multi(const MultiFitRequest& request) {
   check_request(request);
-  if (request.n_classes < 2) throw std::invalid_argument("n_classes must be at least 2.");
+  if (request.n_outputs < 2) throw std::invalid_argument("n_outputs must be at least 2.");
+  if (request.loss == "multinomial" && request.labels == nullptr)
+    throw std::invalid_argument("The multinomial loss takes class numbers.");
   return std::visit([&](const auto& X) { return fit_view(X, request); }, request.X);
 }
 

@@ -1,4 +1,4 @@
-// The one entry of the core for multinomial logistic regression: plain data in, plain data out, as in fit.hpp.
+// The one entry of the core for several outputs: plain data in, plain data out, as in fit.hpp.
 #pragma once
 
 #include <cstdint>
@@ -13,13 +13,19 @@
 
 namespace finitesum {
 
-// min over (W, b) of (1/S) sum_i s_i [log sum_k exp(z_ik) - z_{i, y_i}] + alpha [ (1 - l1_ratio)/2 |W|_F^2 + l1_ratio
-// |W|_1 ], z_i = W^T x_i + b, W p x K stored by rows.
+// min over (W, b) of (1/S) sum_i s_i loss(z_i, y_i) + alpha [ (1 - l1_ratio)/2 |W|_F^2 + l1_ratio |W|_1 ],
+// z_i = W^T x_i + b, W p x K stored by rows. The loss is the multinomial one, log sum_k exp(z_ik) - z_{i, y_i}, or the
+// sum over k of a scalar loss l(z_ik, y_ik): then these are K problems, each with its own outcome.
 struct MultiFitRequest {
   AnyMatrix X;
-  const std::int32_t* y = nullptr;  // classes, 0 to n_classes - 1; each must have weight
-  std::size_t n_classes = 0;
+  // One of the two. The multinomial loss takes labels, 0 to n_outputs - 1, each with weight; to a scalar loss a label
+  // is +1 for the output of its number, if there is one, and -1 for the others.
+  const std::int32_t* labels = nullptr;
+  const double* targets = nullptr;  // n x K by rows
+  std::size_t n_outputs = 0;
   const double* sample_weight = nullptr;  // null: every weight is one
+  std::string loss = "multinomial";
+  double loss_parameter = 1;
   double alpha = 0;
   double l1_ratio = 0;
   bool fit_intercept = true;
@@ -43,10 +49,11 @@ struct MultiFitRequest {
   std::function<bool()> interrupted;  // asked at most every 20 ms; true stops the fit
 };
 
-struct MultiFitResult : Outcome {
+struct MultiFitResult {
+  std::vector<Outcome> outcomes;  // one for the multinomial loss, else one per output
+  std::vector<double> null_objectives;
   std::vector<double> coef;        // p x K
   std::vector<double> intercepts;  // K
-  double null_objective = 0;
   std::string solver;
   std::string sampling;
   std::vector<double> draw_shares;  // as in FitResult
@@ -54,6 +61,6 @@ struct MultiFitResult : Outcome {
 };
 
 // Throws std::invalid_argument, with a message for the user, before any work starts.
-MultiFitResult fit_multinomial(const MultiFitRequest& request);
+MultiFitResult fit_multi(const MultiFitRequest& request);
 
 }  // namespace finitesum

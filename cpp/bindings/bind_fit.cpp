@@ -19,7 +19,9 @@ namespace finitesum {
 namespace {
 
 py::dict to_dict(FitResult&& result) {
-  py::dict out = report_of(result);
+  py::dict out;
+  report_outcome(result, result.null_objective, out);
+  report_run(result, out);
   out["coef"] = hand_over(std::move(result.coef));
   out["intercept"] = result.intercept;
   return out;
@@ -92,6 +94,9 @@ void bind_fit(py::module_& m) {
       py::arg("array"));
   m.def("check_solver_options", [](const py::dict& options) { parse_options(options); });
   m.def("solver_names", &solver_names);
+  m.def(
+      "automatic_solver", [](const py::object& X, bool has_l1) { return automatic_solver(matrix_view(X), has_l1); },
+      py::arg("X"), py::arg("has_l1"));
   m.def("sampling_choices", &sampling_choices);
   m.def("step_size_choices", &step_size_choices);
   m.def(

@@ -2,7 +2,9 @@
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
 
+#include <algorithm>
 #include <utility>
+#include <vector>
 
 #include "api/fit_multi.hpp"
 #include "bindings/bind.hpp"
@@ -16,20 +18,26 @@ namespace finitesum {
 
 void bind_fit_multi(py::module_& m) {
   m.def(
-      "fit_multinomial",
-      [](const py::object& X, const py::object& y, const py::object& sample_weight, std::size_t n_classes, double alpha,
-         double l1_ratio, bool fit_intercept, const std::string& solver, const std::string& sampling,
-         const std::string& step_rule, double step_size, const py::dict& solver_options, double tol,
-         std::size_t max_iter, std::size_t check_interval, double time_limit, std::uint64_t seed,
-         const py::object& coef_init, const py::object& intercepts_init, const py::object& state, bool keep_state,
-         const py::object& monitor) {
+      "fit_multi",
+      [](const py::object& X, const py::object& y, const py::object& sample_weight, std::size_t n_outputs,
+         const std::string& loss, double loss_parameter, double alpha, double l1_ratio, bool fit_intercept,
+         const std::string& solver, const std::string& sampling, const std::string& step_rule, double step_size,
+         const py::dict& solver_options, double tol, std::size_t max_iter, std::size_t check_interval,
+         double time_limit, std::uint64_t seed, const py::object& coef_init, const py::object& intercepts_init,
+         const py::object& state, bool keep_state, const py::object& monitor) {
         MultiFitRequest request;
         request.X = matrix_view(X);
         const auto n = static_cast<py::ssize_t>(n_rows_of(request.X));
         const auto p = static_cast<py::ssize_t>(n_columns_of(request.X));
-        const auto K = static_cast<py::ssize_t>(n_classes);
-        request.y = data_of<std::int32_t>(y, n, "y");
-        request.n_classes = n_classes;
+        const auto K = static_cast<py::ssize_t>(n_outputs);
+        if (py::isinstance<py::array_t<std::int32_t>>(y)) {
+          request.labels = data_of<std::int32_t>(y, n, "y");
+        } else {
+          request.targets = data_of<double>(y, n * K, "y");
+        }
+        request.n_outputs = n_outputs;
+        request.loss = loss;
+        request.loss_parameter = loss_parameter;
         if (!sample_weight.is_none()) request.sample_weight = data_of<double>(sample_weight, n, "sample_weight");
         request.alpha = alpha;
         request.l1_ratio = l1_ratio;
@@ -53,23 +61,42 @@ void bind_fit_multi(py::module_& m) {
           request.state_size = static_cast<std::size_t>(size);
         }
         request.keep_state = keep_state;
-        if (!monitor.is_none()) request.stop.monitor = calling(monitor);
+        if (!monitor.is_none()) request.stop.monitor = calling(monitor, loss != "multinomial");
         request.interrupted = keyboard_interrupt_pending;
         MultiFitResult result;
         {
           const py::gil_scoped_release released;
-          result = fit_multinomial(request);
+          result = fit_multi(request);
         }
-        py::dict out = report_of(result);
+        py::list outputs;
+        for (std::size_t k = 0; k < result.outcomes.size(); ++k) {
+          py::dict of_output;
+          report_outcome(result.outcomes[k], result.null_objectives[k], of_output);
+          outputs.append(of_output);
+        }
+        py::dict out;
+        report_run(result, out);
+        out["outputs"] = outputs;
         out["coef"] = hand_over(std::move(result.coef)).reshape({p, K});
         out["intercept"] = hand_over(std::move(result.intercepts));
         return out;
       },
-      py::arg("X"), py::arg("y"), py::arg("sample_weight"), py::kw_only(), py::arg("n_classes"), py::arg("alpha"),
-      py::arg("l1_ratio"), py::arg("fit_intercept"), py::arg("solver"), py::arg("sampling"),
-      py::arg("step_rule") = "auto", py::arg("step_size"), py::arg("solver_options") = py::dict(), py::arg("tol"),
-      py::arg("max_iter"), py::arg("check_interval"), py::arg("time_limit"), py::arg("seed"), py::arg("coef_init"),
-      py::arg("intercepts_init"), py::arg("state") = py::none(), py::arg("keep_state") = false, py::arg("monitor"));
+      py::arg("X"), py::arg("y"), py::arg("sample_weight"), py::kw_only(), py::arg("n_outputs"), py::arg("loss"),
+      py::arg("loss_parameter") = 1.0, py::arg("alpha"), py::arg("l1_ratio"), py::arg("fit_intercept"),
+      py::arg("solver"), py::arg("sampling"), py::arg("step_rule") = "auto", py::arg("step_size"),
+      py::arg("solver_options") = py::dict(), py::arg("tol"), py::arg("max_iter"), py::arg("check_interval"),
+      py::arg("time_limit"), py::arg("seed"), py::arg("coef_init"), py::arg("intercepts_init"),
+      py::arg("state") = py::none(), py::arg("keep_state") = false, py::arg("monitor"));
+  m.def(
+      "suits_several_outputs",
+      [](const std::string& solver, const py::dict& solver_options) {
+        const std::vector<OptionRule> rules = option_rules(parse_options(solver_options));
+        return solver != "newton" && std::all_of(rules.begin(), rules.end(), [&](const OptionRule& rule) {
+                 const auto& solvers = rule.multi_solvers;
+                 return !rule.is_set || std::find(solvers.begin(), solvers.end(), solver) != solvers.end();
+               });
+      },
+      py::arg("solver"), py::arg("solver_options"));
 }
 
 }  // namespace finitesum

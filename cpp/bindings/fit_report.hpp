@@ -44,31 +44,35 @@ inline pybind11::dict to_dict(const std::vector<Check>& history) {
   return columns;
 }
 
-// Everything but the coefficients, of a FitResult or a MultiFitResult; takes the state out of it.
-template <class Result>
-pybind11::dict report_of(Result& result) {
-  pybind11::dict out;
-  out["objective"] = result.objective;
-  out["dual_gap"] = result.dual_gap;
-  out["lower_bound"] = result.lower_bound;
-  out["null_objective"] = result.null_objective;
-  out["n_iter"] = result.n_iter;
-  out["converged"] = result.converged;
-  out["solver"] = result.solver;
-  out["sampling"] = result.sampling;
-  out["stopping"] = name_of(result.stopping);
-  result.draw_shares.resize(10);
-  out["draw_shares"] = hand_over(std::move(result.draw_shares));
-  out["history"] = to_dict(result.history);
-  out["state"] = hand_over(std::move(result.state));
-  return out;
+// What a fit reports of each of its outputs.
+inline void report_outcome(const Outcome& outcome, double null_objective, pybind11::dict& out) {
+  out["objective"] = outcome.objective;
+  out["dual_gap"] = outcome.dual_gap;
+  out["lower_bound"] = outcome.lower_bound;
+  out["null_objective"] = null_objective;
+  out["n_iter"] = outcome.n_iter;
+  out["converged"] = outcome.converged;
+  out["stopping"] = name_of(outcome.stopping);
+  out["history"] = to_dict(outcome.history);
 }
 
-// `monitor` must outlive the fit.
-inline std::function<bool(const Check&)> calling(const pybind11::object& monitor) {
-  return [&monitor](const Check& check) {
+// What it reports once; takes the state out of a FitResult or a MultiFitResult.
+template <class Result>
+void report_run(Result& result, pybind11::dict& out) {
+  out["solver"] = result.solver;
+  out["sampling"] = result.sampling;
+  result.draw_shares.resize(10);
+  out["draw_shares"] = hand_over(std::move(result.draw_shares));
+  out["state"] = hand_over(std::move(result.state));
+}
+
+// `monitor` must outlive the fit. With several outputs a check says whose it is.
+inline std::function<bool(std::size_t, const Check&)> calling(const pybind11::object& monitor, bool several = false) {
+  return [&monitor, several](std::size_t output, const Check& check) {
     const pybind11::gil_scoped_acquire gil;
-    return monitor(to_dict(check)).cast<bool>();
+    pybind11::dict entry = to_dict(check);
+    if (several) entry["output"] = output;
+    return monitor(entry).cast<bool>();
   };
 }
 

@@ -10,16 +10,27 @@ namespace {
 
 constexpr double infinity = std::numeric_limits<double>::infinity();
 
+// What is known of one output while the run goes on.
+struct Progress {
+  DriverLimits limits;
+  Outcome outcome;
+  double target = 0;
+  double last_below_start = 0;
+};
+
 class Driver {
  public:
-  Driver(Solver& solver, const StopRule& rule, const DriverLimits& limits, const Start& start, Control& control)
-      : solver_(solver), rule_(rule), limits_(limits), start_(start), control_(control) {}
+  Driver(Solver& solver, const StopRule& rule, const std::vector<DriverLimits>& limits, const Start& start,
+         Control& control)
+      : solver_(solver), rule_(rule), start_(start), control_(control) {
+    for (const DriverLimits& of_output : limits) outputs_.push_back({of_output, {}});
+  }
 
-  Outcome run() {
+  std::vector<Outcome> run() {
     std::size_t epoch = 0;
     std::size_t next_check = 1;
     if (start_.is_warm) check(epoch);
-    while (epoch < rule_.max_iter && !outcome_.converged && !solver_.stalled() && !control_.look()) {
+    while (epoch < rule_.max_iter && !converged() && !solver_.stalled() && !control_.look()) {
       checked_ = false;
       solver_.run_epoch(start_.epochs + epoch++, control_);
       if (control_.stopped()) break;
@@ -28,70 +39,107 @@ class Driver {
       if (diverged()) {
         solver_.restart_with_half_step();
         checked_ = false;
-        gap_at_last_check_ = 0;
+        excess_at_last_check_ = 0;
         next_check = epoch + 1;
       } else {
         next_check = epoch + epochs_to_next_check();
       }
     }
     if (!checked_) check(epoch);
-    outcome_.n_iter = epoch;
-    if (!outcome_.converged) {
-      if (solver_.stalled()) outcome_.stopping = Stopping::no_progress;
-      if (control_.stopped()) outcome_.stopping = control_.reason();
+    std::vector<Outcome> outcomes;
+    for (Progress& output : outputs_) {
+      Outcome& outcome = output.outcome;
+      outcome.n_iter = epoch;
+      if (!outcome.converged) {
+        if (solver_.stalled()) outcome.stopping = Stopping::no_progress;
+        if (control_.stopped()) outcome.stopping = control_.reason();
+      }
+      outcomes.push_back(std::move(outcome));
     }
-    return std::move(outcome_);
+    return outcomes;
   }
 
  private:
   void check(std::size_t epoch) {
-    const Certificate certificate = solver_.check();
+    const std::vector<Certificate> certificates = solver_.check_outputs();
+    bool is_watched = static_cast<bool>(rule_.monitor);
+    for (std::size_t k = 0; k < outputs_.size(); ++k) {
+      const Check& entry = record(outputs_[k], certificates[k], epoch);
+      if (is_watched && rule_.monitor(k, entry)) {
+        control_.stop(Stopping::callback);
+        is_watched = false;
+      }
+    }
+    checked_ = true;
+  }
+
+  const Check& record(Progress& output, const Certificate& certificate, std::size_t epoch) {
+    Outcome& outcome = output.outcome;
     Check entry;
     entry.epoch = static_cast<double>(epoch);
     entry.passes = solver_.passes();
     entry.objective = std::isnan(certificate.objective) ? infinity : certificate.objective;
     // Every dual value bounds the optimum: the best one so far counts.
-    outcome_.lower_bound = std::max(outcome_.lower_bound, certificate.lower_bound);
-    if (std::isfinite(outcome_.lower_bound) && std::isfinite(entry.objective)) {
-      entry.gap = std::max(entry.objective - outcome_.lower_bound, 0.0);
+    outcome.lower_bound = std::max(outcome.lower_bound, certificate.lower_bound);
+    if (std::isfinite(outcome.lower_bound) && std::isfinite(entry.objective)) {
+      entry.gap = std::max(entry.objective - outcome.lower_bound, 0.0);
     }
     entry.step_size = solver_.step_size();
     entry.nonzeros = certificate.nonzeros;
     entry.seconds = control_.seconds();
-    outcome_.history.push_back(entry);
-    checked_ = true;
-    outcome_.objective = entry.objective;
-    outcome_.dual_gap = entry.gap;
-    judge(certificate);
-    if (rule_.monitor && rule_.monitor(entry)) control_.stop(Stopping::callback);
+    outcome.history.push_back(entry);
+    outcome.objective = entry.objective;
+    outcome.dual_gap = entry.gap;
+    judge(output, certificate);
+    return outcome.history.back();
   }
 
-  void judge(const Certificate& certificate) {
+  void judge(Progress& output, const Certificate& certificate) const {
+    Outcome& outcome = output.outcome;
+    const DriverLimits& limits = output.limits;
     if (std::isnan(certificate.gradient_norm)) {
-      target_ = rule_.tol * limits_.null_objective + limits_.rounding;
-      outcome_.converged = outcome_.dual_gap <= target_;
-      if (outcome_.converged) outcome_.stopping = Stopping::duality_gap;
+      output.target = rule_.tol * limits.null_objective + limits.rounding;
+      outcome.converged = outcome.dual_gap <= output.target;
+      if (outcome.converged) outcome.stopping = Stopping::duality_gap;
     } else {
-      outcome_.converged =
-          std::isfinite(certificate.objective) &&
-          certificate.gradient_norm <= rule_.tol * limits_.null_gradient_norm + limits_.gradient_rounding;
-      if (outcome_.converged) outcome_.stopping = Stopping::gradient_norm;
+      outcome.converged = std::isfinite(certificate.objective) &&
+                          certificate.gradient_norm <= rule_.tol * limits.null_gradient_norm + limits.gradient_rounding;
+      if (outcome.converged) outcome.stopping = Stopping::gradient_norm;
     }
+  }
+
+  bool converged() const {
+    return std::all_of(outputs_.begin(), outputs_.end(),
+                       [](const Progress& output) { return output.outcome.converged; });
+  }
+
+  bool diverged() {
+    bool any = false;
+    for (Progress& output : outputs_) any = is_lost(output) || any;
+    return any;
   }
 
   // Far above the start nothing is worth keeping, and what stays above it for long neither converges nor explodes: a
   // step at the edge of stability.
-  bool diverged() {
+  bool is_lost(Progress& output) const {
     constexpr double hopeless = 100;
     constexpr double patience = 30;  // epochs
-    const double epoch = outcome_.history.back().epoch;
-    const double start = std::isfinite(outcome_.history.front().objective) && start_.is_warm
-                             ? std::max(limits_.null_objective, outcome_.history.front().objective)
-                             : limits_.null_objective;
-    if (outcome_.objective <= start + limits_.rounding) last_below_start_ = epoch;
-    const bool is_lost = !(outcome_.objective <= hopeless * start) || epoch - last_below_start_ >= patience;
-    if (is_lost) last_below_start_ = epoch;
+    const std::vector<Check>& history = output.outcome.history;
+    const double epoch = history.back().epoch;
+    const double start = std::isfinite(history.front().objective) && start_.is_warm
+                             ? std::max(output.limits.null_objective, history.front().objective)
+                             : output.limits.null_objective;
+    if (output.outcome.objective <= start + output.limits.rounding) output.last_below_start = epoch;
+    const bool is_lost = !(output.outcome.objective <= hopeless * start) || epoch - output.last_below_start >= patience;
+    if (is_lost) output.last_below_start = epoch;
     return is_lost;
+  }
+
+  // How many times its target the gap is, of the output that is farthest from it.
+  double excess() const {
+    double worst = 0;
+    for (const Progress& output : outputs_) worst = std::max(worst, output.outcome.dual_gap / output.target);
+    return worst;
   }
 
   // A check costs up to 40 % of an epoch. While the gap falls geometrically, half of the epochs that it still needs can
@@ -99,35 +147,37 @@ class Driver {
   std::size_t epochs_to_next_check() {
     if (rule_.check_interval > 0) return rule_.check_interval;
     constexpr double most = 16;
-    const double gap = outcome_.dual_gap;
-    const double epoch = outcome_.history.back().epoch;
+    const double epoch = outputs_.front().outcome.history.back().epoch;
+    const double now = excess();
     double skip = 1;
-    if (std::isfinite(gap) && gap_at_last_check_ > gap && target_ > 0) {
-      const double rate = std::log(gap_at_last_check_ / gap) / (epoch - last_check_);
-      skip = std::clamp(std::floor(std::log(gap / target_) / rate / 2), 1.0, most);
+    if (now > 1 && std::isfinite(now) && excess_at_last_check_ > now) {
+      const double rate = std::log(excess_at_last_check_ / now) / (epoch - last_check_);
+      skip = std::clamp(std::floor(std::log(now) / rate / 2), 1.0, most);
     }
-    gap_at_last_check_ = gap;
+    excess_at_last_check_ = now;
     last_check_ = epoch;
     return static_cast<std::size_t>(skip);
   }
 
   Solver& solver_;
   const StopRule& rule_;
-  const DriverLimits& limits_;
   const Start& start_;
   Control& control_;
-  Outcome outcome_;
+  std::vector<Progress> outputs_;
   bool checked_ = false;  // the present iterate
-  double target_ = 0;
-  double last_below_start_ = 0;
-  double gap_at_last_check_ = 0;
+  double excess_at_last_check_ = 0;
   double last_check_ = 0;
 };
 
 }  // namespace
 
-Outcome drive(Solver& solver, const StopRule& rule, const DriverLimits& limits, const Start& start, Control& control) {
+std::vector<Outcome> drive(Solver& solver, const StopRule& rule, const std::vector<DriverLimits>& limits,
+                           const Start& start, Control& control) {
   return Driver(solver, rule, limits, start, control).run();
+}
+
+Outcome drive(Solver& solver, const StopRule& rule, const DriverLimits& limits, const Start& start, Control& control) {
+  return std::move(drive(solver, rule, std::vector<DriverLimits>{limits}, start, control).front());
 }
 
 }  // namespace finitesum

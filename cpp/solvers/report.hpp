@@ -24,8 +24,9 @@ enum class Stopping { duality_gap, gradient_norm, max_iter, no_progress, time_li
 struct StopRule {
   double tol = 1e-4;
   std::size_t max_iter = 1000;
-  std::size_t check_interval = 0;             // 0: chosen by the driver
-  std::function<bool(const Check&)> monitor;  // after every check; true stops the fit
+  std::size_t check_interval = 0;  // 0: chosen by the driver
+  // After every check, once for each output; true stops the fit.
+  std::function<bool(std::size_t output, const Check&)> monitor;
 };
 
 struct Outcome {

@@ -26,6 +26,8 @@ class Solver {
   virtual void run_epoch(std::size_t number, Control& control) = 0;
   // The certificate of the present iterate.
   virtual Certificate check() = 0;
+  // The same for solvers that work on several outputs, problems of their own, side by side.
+  virtual std::vector<Certificate> check_outputs() { return {check()}; }
   // Whether check() reuses what an epoch computes anyway.
   virtual bool checks_are_free() const = 0;
   // Whether no further epoch can change anything.

@@ -53,14 +53,16 @@ inline Sampling choose_sampling(const Smoothness& smoothness, bool may_adapt) {
   return may_adapt ? Sampling::adaptive : Sampling::lipschitz;
 }
 
+inline bool raise(LineSearch& search, const LossFunction& loss, double y, double z, double g, double q, double omega) {
+  const double value = loss.value(z, y);
+  return search.raise(omega * omega * g * g * q, [&](double L) {
+    return loss.value(z - omega * g * q / L, y) <= value - omega * g * g * q / (2 * L);
+  });
+}
 template <class View>
 bool raise(LineSearch& search, const Problem<View>& problem, std::size_t i, double z, double g, double q,
            double omega) {
-  const double y = problem.y[i];
-  const double value = problem.loss.value(z, y);
-  return search.raise(omega * omega * g * g * q, [&](double L) {
-    return problem.loss.value(z - omega * g * q / L, y) <= value - omega * g * g * q / (2 * L);
-  });
+  return raise(search, problem.loss, problem.y[i], z, g, q, omega);
 }
 
 // How rows are drawn and how long the steps are: the two are chosen together.

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from finitesum._fit_result import FitResult
+from finitesum._fit_result import FitResult, MultiFitResult
 
 _Float = NDArray[np.float64]
 _DenseMatrix = NDArray[Any]
@@ -56,12 +56,14 @@ def certify(
     intercept_scaling: float = ...,
     max_iter: int,
 ) -> dict[str, float]: ...
-def fit_multinomial(
+def fit_multi(
     X: _DenseMatrix | _SparseMatrix,
-    y: NDArray[np.int32],
+    y: NDArray[np.int32] | _Float,
     sample_weight: _Float | None,
     *,
-    n_classes: int,
+    n_outputs: int,
+    loss: str,
+    loss_parameter: float = ...,
     alpha: float,
     l1_ratio: float,
     fit_intercept: bool,
@@ -80,11 +82,13 @@ def fit_multinomial(
     state: _Float | None = ...,
     keep_state: bool = ...,
     monitor: Callable[[dict[str, float]], bool] | None,
-) -> FitResult: ...
+) -> MultiFitResult: ...
+def suits_several_outputs(solver: str, solver_options: dict[str, Any]) -> bool: ...
 def check_solver_options(options: dict[str, Any], /) -> None: ...
 def loss_names() -> list[str]: ...
 def penalty_names() -> list[str]: ...
 def solver_names() -> list[str]: ...
+def automatic_solver(X: _DenseMatrix | _SparseMatrix, has_l1: bool) -> str: ...
 def sampling_choices() -> list[str]: ...
 def step_size_choices() -> list[str]: ...
 def fingerprint(array: NDArray[Any]) -> int: ...

@@ -1,4 +1,4 @@
-"""What the core reports of one fit."""
+"""What the core reports of a fit."""
 
 from typing import TypedDict
 
@@ -6,20 +6,38 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-class FitResult(TypedDict):
-    """The dict that ``_core.fit`` and ``_core.fit_multinomial`` return."""
+class Outcome(TypedDict):
+    """What a problem of its own has: one output, or all classes of a multinomial model."""
 
-    coef: NDArray[np.float64]  # (p,), or p x K for K classes
-    intercept: float | NDArray[np.float64]
     objective: float
     dual_gap: float
     lower_bound: float
     null_objective: float
     n_iter: int
     converged: bool
+    stopping: str
+    history: dict[str, NDArray[np.float64]]
+
+
+class Run(TypedDict):
+    """What outputs fitted together have in common."""
+
     solver: str
     sampling: str
-    stopping: str
     draw_shares: NDArray[np.float64]
-    history: dict[str, NDArray[np.float64]]
     state: NDArray[np.float64]  # empty unless asked for
+
+
+class FitResult(Outcome, Run):
+    """The dict that ``_core.fit`` returns."""
+
+    coef: NDArray[np.float64]  # (p,), or (K, p) for the K classes of a multinomial model
+    intercept: float | NDArray[np.float64]
+
+
+class MultiFitResult(Run):
+    """The dict that ``_core.fit_multi`` returns."""
+
+    coef: NDArray[np.float64]  # p x K
+    intercept: NDArray[np.float64]
+    outputs: list[Outcome]  # one of a multinomial model, else K

@@ -85,11 +85,12 @@ def certify_multinomial(
         gap = objective - bound
         return gap <= tight * (objective - smallest) or gap <= tol * null + 2 * rounding
 
-    result = _core.fit_multinomial(
+    found = _core.fit_multi(
         core_matrix(X),
         codes,
         weight,
-        n_classes=n_classes,
+        n_outputs=n_classes,
+        loss="multinomial",
         alpha=problem.alpha,
         l1_ratio=problem.l1_ratio,
         fit_intercept=fit_intercept,
@@ -106,10 +107,11 @@ def certify_multinomial(
         intercepts_init=np.ascontiguousarray(intercept) if is_start and fit_intercept else None,
         monitor=is_enough,
     )
+    [result] = found["outputs"]
     if result["stopping"] == "interrupted":
         raise KeyboardInterrupt
     # The core leaves sum_i s_i u_i = 0 violated by up to 1e-14 S: that times the best intercepts.
-    unbalanced = 1e-14 * float(np.ptp(result["intercept"])) if fit_intercept else 0.0
+    unbalanced = 1e-14 * float(np.ptp(found["intercept"])) if fit_intercept else 0.0
     bound = max(bound, result["lower_bound"] - rounding)
     lower_bound = max(bound - unbalanced, 0.0) if problem.alpha > 0.0 else 0.0
     return {"objective": objective, "lower_bound": lower_bound, "null_objective": null}

@@ -59,7 +59,7 @@ def table_epochs(problem, rule, W, b, *, seed, mass_growth=0.0):
     if np.any(W):
         seen, mass, table = set(range(n)), problem.S, problem.derivatives(problem.X @ W + b)
     d, d_b = problem.X.T @ (problem.s[:, None] * table), problem.s @ table
-    smoothness = problem.smoothness() * rule.rows if rule.lipschitz else None
+    smoothness = rule.rows if rule.lipschitz else None
     importance = (
         _core.SmoothnessSampler(smoothness, 0.0).importance() if rule.lipschitz else np.ones(n)
     )
@@ -92,7 +92,7 @@ def table_epochs(problem, rule, W, b, *, seed, mass_growth=0.0):
 def svrg_epochs(problem, rule, W, b, *, seed):
     """Yields (W, b, u) at each new anchor, see svrg.py."""
     n, S, epoch = problem.n, problem.S, 0
-    smoothness = problem.smoothness() * rule.rows if rule.lipschitz else None
+    smoothness = rule.rows if rule.lipschitz else None
     importance = (
         _core.SmoothnessSampler(smoothness, 0.0).importance() if rule.lipschitz else np.ones(n)
     )

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "solvers/multi/any.hpp"
-#include "solvers/multi/evaluation.hpp"
+#include "solvers/multi/multinomial.hpp"
 #include "solvers/multi/row_loop.hpp"
 
 namespace finitesum {
@@ -86,7 +86,8 @@ class MultiNewton final : public Solver {
 
   Certificate check() override {
     std::vector<double> z = scores_;
-    return evaluation_.certify(w_, z.data(), intercepts_.data(), objective_, trial_.data());
+    evaluation_.differentiate(z.data(), intercepts_.data(), trial_.data());
+    return evaluation_.certify(w_, {objective_}, z.data(), trial_.data()).front();
   }
   bool checks_are_free() const override { return true; }
   double passes() const override { return passes_; }
@@ -209,7 +210,7 @@ class MultiNewton final : public Solver {
   std::size_t n_coefficients_;
   double* w_;
   double* intercepts_out_;
-  MultiEvaluation<View> evaluation_;
+  MultinomialEvaluation<View> evaluation_;
   std::vector<double> intercepts_;
   std::vector<double> scores_;  // of the iterate, without the intercepts
   std::vector<double> derivatives_;

@@ -10,12 +10,19 @@
 
 namespace finitesum {
 
-// f_i = omega loss(z_i) and a gradient of squared norm omega^2 |g|^2 q: a step along it shifts the scores by -omega q g
-// / L.
+// Of separable losses each output asks for its own L, and the largest counts. The multinomial one: f_i = omega
+// loss(z_i) and a gradient of squared norm omega^2 |g|^2 q: a step along it shifts the scores by -omega q g / L.
 template <class View>
 bool raise(LineSearch& search, const MultiProblem<View>& problem, std::size_t i, const double* z, const double* g,
            double q, double omega) {
   const std::size_t K = problem.n_outputs;
+  if (problem.loss.is_separable()) {
+    bool raised = false;
+    for (std::size_t k = 0; k < K; ++k) {
+      raised |= raise(search, problem.loss.of_output(), problem.target(i, k), z[k], g[k], q, omega);
+    }
+    return raised;
+  }
   double squared = 0;
   for (std::size_t k = 0; k < K; ++k) squared += g[k] * g[k];
   Scores trial(problem.kernels, K);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <limits>
+#include <memory>
 #include <vector>
 
 #include "solvers/multi/any.hpp"
@@ -26,12 +27,15 @@ class MultiSvrg final : public Solver {
         steps_(problem, setup, false),
         inner_draws_(inner_draws(setup.options, problem.n_rows())),
         iterate_(problem),
-        evaluation_(problem),
-        scores_(problem.kernels, K_),
+        evaluation_(make_evaluation(problem)),
+        row_loss_(problem),
         derivatives_(problem.n_rows() * K_),
         gradient_(problem.n_coefficients()),
         fresh_(K_),
-        no_change_(K_) {
+        no_change_(K_),
+        certificates_(problem.n_problems()),
+        first_objectives_(problem.n_problems()),
+        last_objectives_(problem.n_problems()) {
     begin();
   }
 
@@ -43,14 +47,18 @@ class MultiSvrg final : public Solver {
     anchored_ = false;
     const auto prefetch_row = [&](std::size_t i) {
       prefetch_bytes(&derivatives_[i * K_], K_ * sizeof(double));
-      __builtin_prefetch(&problem_.y[i]);
+      problem_.prefetch_target(i);
     };
     draws_ += for_draws_from(
         problem_.X, iterate_, steps_, number * inner_draws_, inner_draws_, control, prefetch_row,
         [&](const Draw& draw) { visit(draw); }, K_);
   }
 
-  Certificate check() override { return anchored_ ? certificate_ : take_anchor(); }
+  Certificate check() override { return check_outputs().front(); }
+  std::vector<Certificate> check_outputs() override {
+    if (!anchored_) take_anchor();
+    return certificates_;
+  }
   bool checks_are_free() const override { return true; }
   double passes() const override {
     return static_cast<double>(draws_) / static_cast<double>(problem_.n_rows()) + static_cast<double>(anchors_);
@@ -68,19 +76,21 @@ class MultiSvrg final : public Solver {
   }
 
   void transfer(Archive& archive) override {
-    if (!archive.is_loading()) check();
+    if (!archive.is_loading()) check_outputs();
     transfer_columns(archive, iterate_, problem_.n_columns(), K_);
     archive(derivatives_);
     archive(intercepts_);
-    archive(certificate_.objective);
-    archive(certificate_.lower_bound);
-    archive(certificate_.gradient_norm);
-    archive(certificate_.nonzeros);
-    archive(first_objective_);
+    for (Certificate& certificate : certificates_) {
+      archive(certificate.objective);
+      archive(certificate.lower_bound);
+      archive(certificate.gradient_norm);
+      archive(certificate.nonzeros);
+    }
+    archive(first_objectives_);
     archive.integer(draws_);
     archive.integer(anchors_);
     steps_.transfer(archive);
-    last_objective_ = certificate_.objective;
+    for (std::size_t k = 0; k < certificates_.size(); ++k) last_objectives_[k] = certificates_[k].objective;
     last_intercepts_ = intercepts_;
     last_anchor_.resize(problem_.n_coefficients());
     copy_coefficients(iterate_, problem_.n_columns(), K_, last_anchor_.data());
@@ -95,12 +105,16 @@ class MultiSvrg final : public Solver {
   }
 
  private:
-  bool is_much_worse(double objective) const {
-    return !(objective <= 2 * last_objective_) && !(objective <= 1e-9 * first_objective_);
+  // Of any output.
+  bool is_much_worse(const std::vector<double>& objectives) const {
+    for (std::size_t k = 0; k < objectives.size(); ++k) {
+      if (!(objectives[k] <= 2 * last_objectives_[k]) && !(objectives[k] <= 1e-9 * first_objectives_[k])) return true;
+    }
+    return false;
   }
 
   void begin() {
-    last_objective_ = std::numeric_limits<double>::infinity();
+    std::fill(last_objectives_.begin(), last_objectives_.end(), std::numeric_limits<double>::infinity());
     load_columns(iterate_, problem_.n_columns(), K_, start_);
     iterate_.set_mass(problem_.total_weight);
     intercepts_ = start_intercepts_;
@@ -108,43 +122,41 @@ class MultiSvrg final : public Solver {
   }
 
   // The intercepts of the anchor are the best ones: its derivatives sum to zero.
-  Certificate take_anchor(bool may_go_back = true) {
+  void take_anchor(bool may_go_back = true) {
     iterate_.settle();
     copy_coefficients(iterate_, problem_.n_columns(), K_, coef_);
-    evaluation_.multiply(coef_, derivatives_.data());
-    const double objective = evaluation_.best_objective(coef_, derivatives_.data(), intercepts_.data());
+    evaluation_->multiply(coef_, derivatives_.data());
+    const std::vector<double> objectives = evaluation_->best_objectives(coef_, derivatives_.data(), intercepts_.data());
     ++anchors_;
-    if (may_go_back && is_much_worse(objective)) return go_back();
-    if (anchors_ == 1) first_objective_ = objective;
-    last_objective_ = objective;
+    if (may_go_back && is_much_worse(objectives)) return go_back();
+    if (anchors_ == 1) first_objectives_ = objectives;
+    last_objectives_ = objectives;
     last_intercepts_ = intercepts_;
     last_anchor_.assign(coef_, coef_ + problem_.n_coefficients());
-    certificate_ = evaluation_.certify(coef_, derivatives_.data(), intercepts_.data(), objective, gradient_.data());
+    evaluation_->differentiate(derivatives_.data(), intercepts_.data(), gradient_.data());
+    certificates_ = evaluation_->certify(coef_, objectives, derivatives_.data(), gradient_.data());
     for (std::size_t j = 0; j < problem_.n_columns(); ++j) {
       for (std::size_t k = 0; k < K_; ++k) iterate_.gradient_sums(j)[k] = problem_.total_weight * gradient_[j * K_ + k];
     }
     anchored_ = true;
-    return certificate_;
   }
 
   // Steps too long for the rows met since the last anchor: from there again, with half of them.
-  Certificate go_back() {
+  void go_back() {
     steps_.halve();
     load_columns(iterate_, problem_.n_columns(), K_, last_anchor_);
     intercepts_ = last_intercepts_;
-    return take_anchor(false);
+    take_anchor(false);
   }
 
   void visit(const Draw& draw) {
     const std::size_t i = draw.row;
     const auto row = problem_.X.row(i);
-    iterate_.predict(row, scores_.z());
-    for (std::size_t k = 0; k < K_; ++k) scores_.z()[k] += intercepts_[k];
-    scores_.evaluate(problem_.label(i));
-    double* g = scores_.probabilities();
-    g[problem_.label(i)] -= 1;
-    if (steps_.observe(i, static_cast<const double*>(scores_.z()), static_cast<const double*>(g)))
-      follow_step(iterate_, step_size());
+    double* z = row_loss_.z();
+    iterate_.predict(row, z);
+    for (std::size_t k = 0; k < K_; ++k) z[k] += intercepts_[k];
+    const double* g = row_loss_.differentiate(i);
+    if (steps_.observe(i, static_cast<const double*>(z), g)) follow_step(iterate_, step_size());
     const double factor = iterate_.step_size() * problem_.weight(i) * steps_.unbiased(draw);
     const double* u = &derivatives_[i * K_];
     for (std::size_t k = 0; k < K_; ++k) fresh_[k] = factor * (g[k] - u[k]);
@@ -163,16 +175,16 @@ class MultiSvrg final : public Solver {
   MultiStepRule<View> steps_;
   std::size_t inner_draws_;
   Columns iterate_;
-  MultiEvaluation<View> evaluation_;
-  Scores scores_;
+  std::unique_ptr<MultiEvaluation<View>> evaluation_;
+  RowLoss<View> row_loss_;
   std::vector<double> derivatives_;  // of the anchor
   std::vector<double> gradient_;
   std::vector<double> fresh_;
   std::vector<double> no_change_;
-  bool anchored_ = false;  // the anchor is the present iterate, and certificate_ is its certificate
-  Certificate certificate_;
-  double first_objective_ = 0;
-  double last_objective_ = 0;
+  bool anchored_ = false;  // the anchor is the present iterate, and certificates_ are its certificates
+  std::vector<Certificate> certificates_;
+  std::vector<double> first_objectives_;
+  std::vector<double> last_objectives_;
   std::vector<double> last_intercepts_;
   std::vector<double> last_anchor_;
   std::vector<double> intercepts_;

@@ -1,11 +1,11 @@
-// SAG and SAGA of table_solver.hpp for K outputs: the table holds the n x K derivatives g_i = softmax(z_i) - e_{y_i}.
-// The certificate is taken from fresh derivatives at the best intercepts.
+// SAG and SAGA of table_solver.hpp for K outputs: the table holds n x K derivatives.
 #pragma once
 
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
 #include <limits>
+#include <memory>
 #include <vector>
 
 #include "solvers/multi/any.hpp"
@@ -28,8 +28,8 @@ class MultiTableSolver final : public Solver {
         start_intercepts_(setup.intercepts, setup.intercepts + problem.n_outputs),
         steps_(problem, setup, true),
         iterate_(problem),
-        evaluation_(problem),
-        scores_(problem.kernels, K_),
+        evaluation_(make_evaluation(problem)),
+        row_loss_(problem),
         table_(problem.n_rows() * K_),
         fresh_(K_),
         change_(K_) {
@@ -43,22 +43,21 @@ class MultiTableSolver final : public Solver {
     iterate_.set_step(step_size());
     const auto prefetch_row = [&](std::size_t i) {
       prefetch_bytes(&table_[i * K_], K_ * sizeof(double));
-      __builtin_prefetch(&problem_.y[i]);
+      problem_.prefetch_target(i);
     };
     draws_ += for_each_draw(
         problem_.X, iterate_, steps_, number, control, prefetch_row, [&](const Draw& draw) { visit(draw); }, K_);
   }
 
-  Certificate check() override {
+  Certificate check() override { return check_outputs().front(); }
+  std::vector<Certificate> check_outputs() override {
     iterate_.settle();
     copy_coefficients(iterate_, problem_.n_columns(), K_, coef_);
-    std::vector<double> z(table_.size());
     std::vector<double> gradient(problem_.n_coefficients());
-    std::vector<double> best = intercepts_;
-    evaluation_.multiply(coef_, z.data());
-    const double objective = evaluation_.objective(coef_, z.data(), intercepts_.data());
-    if (problem_.has_finite_gap()) evaluation_.best_objective(coef_, z.data(), best.data());
-    return evaluation_.certify(coef_, z.data(), best.data(), objective, gradient.data());
+    for (std::size_t j = 0; j < problem_.n_columns(); ++j) {
+      for (std::size_t k = 0; k < K_; ++k) gradient[j * K_ + k] = iterate_.gradient_sums(j)[k] / problem_.total_weight;
+    }
+    return evaluation_->certify_iterate(coef_, intercepts_.data(), table_.data(), gradient.data());
   }
 
   bool checks_are_free() const override { return false; }
@@ -118,8 +117,8 @@ class MultiTableSolver final : public Solver {
 
   void fill_table() {
     std::vector<double> sums(problem_.n_coefficients());
-    evaluation_.multiply(start_.data(), table_.data());
-    evaluation_.differentiate(table_.data(), intercepts_.data(), sums.data());
+    evaluation_->multiply(start_.data(), table_.data());
+    evaluation_->differentiate(table_.data(), intercepts_.data(), sums.data());
     for (std::size_t j = 0; j < problem_.n_columns(); ++j) {
       for (std::size_t k = 0; k < K_; ++k) iterate_.gradient_sums(j)[k] = problem_.total_weight * sums[j * K_ + k];
     }
@@ -147,18 +146,17 @@ class MultiTableSolver final : public Solver {
     const std::size_t i = draw.row;
     const auto row = problem_.X.row(i);
     const double s = problem_.weight(i);
-    iterate_.predict(row, scores_.z());
-    for (std::size_t k = 0; k < K_; ++k) scores_.z()[k] += intercepts_[k];
-    scores_.evaluate(problem_.label(i));
-    double* g = scores_.probabilities();
-    g[problem_.label(i)] -= 1;
+    double* z = row_loss_.z();
+    iterate_.predict(row, z);
+    for (std::size_t k = 0; k < K_; ++k) z[k] += intercepts_[k];
+    const double* g = row_loss_.differentiate(i);
     double* stored = &table_[i * K_];
     if (std::isnan(*stored)) {
       std::fill_n(stored, K_, 0.0);
       see(s);
     }
     if (mass_ == 0) return;  // so far only rows of weight zero
-    const bool learned = steps_.observe(i, static_cast<const double*>(scores_.z()), static_cast<const double*>(g));
+    const bool learned = steps_.observe(i, static_cast<const double*>(z), g);
     if (learned || (!all_seen() && steps_.depends_on_share())) follow_step(iterate_, step_size());
     const double step = iterate_.step_size();
     const double factor = step * (rule == TableRule::sag ? 1 / mass_ : steps_.unbiased(draw));
@@ -184,8 +182,8 @@ class MultiTableSolver final : public Solver {
   std::vector<double> start_intercepts_;
   MultiStepRule<View> steps_;
   Columns iterate_;
-  MultiEvaluation<View> evaluation_;
-  Scores scores_;
+  std::unique_ptr<MultiEvaluation<View>> evaluation_;
+  RowLoss<View> row_loss_;
   std::vector<double> table_;
   std::vector<double> fresh_;
   std::vector<double> change_;

@@ -2,7 +2,6 @@
 
 import math
 import warnings
-from collections.abc import Iterable
 from numbers import Integral, Real
 from typing import Any, ClassVar, Self
 
@@ -32,6 +31,7 @@ from finitesum.linear._solve import (
     relative_gap,
     solve_outputs,
 )
+from finitesum.linear._targets import Targets
 
 
 class LinearEstimator(BaseEstimator):  # type: ignore[misc]  # untyped base
@@ -82,7 +82,7 @@ class LinearEstimator(BaseEstimator):  # type: ignore[misc]  # untyped base
     def _solve(
         self,
         X: Any,
-        targets: Iterable[NDArray[Any]],
+        targets: Targets,
         weight: NDArray[np.float64] | None,
         problems: list[Problem],
         start: Start | None,

@@ -13,6 +13,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from finitesum._validation import sample_weights, total_weight, training_data, unchanged_on_error
 from finitesum.linear._base import LinearEstimator
 from finitesum.linear._solve import Problem, Start
+from finitesum.linear._targets import Columns, OneAgainstRest, class_codes
 
 
 class LinearClassifier(ClassifierMixin, LinearEstimator):  # type: ignore[misc]  # untyped base
@@ -66,13 +67,11 @@ class LinearClassifier(ClassifierMixin, LinearEstimator):  # type: ignore[misc] 
             problem = self._problem(_alpha_from_c(self.C, total))
             start = self._start_for(classes, n_outputs, X.shape[1])
             if self._multinomial and n_outputs > 1:
-                # Classes without weight are absent; the numbers of their samples do not matter.
-                codes = np.searchsorted(classes, y).clip(max=n_outputs - 1).astype(np.int32)
                 problem = replace(problem, loss="multinomial", n_classes=n_outputs)
-                coef, intercept = self._solve(X, [codes], weight, [problem], start)
+                codes = Columns(class_codes(y, classes))
+                coef, intercept = self._solve(X, codes, weight, [problem], start)
             else:
-                positives = classes[-n_outputs:]
-                targets = (np.packbits(y == positive, bitorder="little") for positive in positives)
+                targets = OneAgainstRest(y, classes[-n_outputs:])
                 coef, intercept = self._solve(X, targets, weight, [problem] * n_outputs, start)
             self.coef_, self.intercept_ = coef, intercept
             self.classes_ = classes

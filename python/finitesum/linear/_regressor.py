@@ -1,4 +1,4 @@
-"""Linear regressors: one target, or several solved one after the other."""
+"""Linear regressors: one target, or several."""
 
 from abc import abstractmethod
 from typing import Any, ClassVar, Self
@@ -10,6 +10,7 @@ from sklearn.base import RegressorMixin
 from finitesum._validation import sample_weights, total_weight, training_data, unchanged_on_error
 from finitesum.linear._base import LinearEstimator
 from finitesum.linear._solve import Problem
+from finitesum.linear._targets import Columns
 
 
 class LinearRegressor(RegressorMixin, LinearEstimator):  # type: ignore[misc]  # untyped base
@@ -52,15 +53,15 @@ class LinearRegressor(RegressorMixin, LinearEstimator):  # type: ignore[misc]  #
             weight = sample_weights(sample_weight, X)
             total = total_weight(weight, X.shape[0])
             self._check_targets(y, weight)
-            targets = y.reshape(len(y), -1).T
+            n_outputs = 1 if y.ndim == 1 else y.shape[1]
             coef, intercept = self._solve(
                 X,
-                targets,
+                Columns(y),
                 weight,
-                self._problems(len(targets), total),
-                self._start(len(targets), X.shape[1]),
+                self._problems(n_outputs, total),
+                self._start(n_outputs, X.shape[1]),
             )
-            single = len(targets) == 1
+            single = n_outputs == 1
             self.coef_ = coef[0] if single else coef
             self.intercept_ = float(intercept[0]) if single else intercept
         return self

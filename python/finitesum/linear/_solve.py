@@ -1,8 +1,8 @@
-"""A fit as a sequence of problems, one per output, that share X, the clock and the seed."""
+"""A fit of several outputs, one problem each, that share X, the clock and the seed."""
 
 import math
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,10 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from finitesum import _core, theory
-from finitesum._fit_result import FitResult
+from finitesum._fit_result import FitResult, MultiFitResult, Run
 from finitesum._validation import CoreMatrix
 from finitesum.linear._progress import Show, open_progress
 from finitesum.linear._resume import Resume, Saved
+from finitesum.linear._targets import Targets
 
 Callback = Callable[[dict[str, float]], bool | None]
 Monitor = Callable[[dict[str, float]], bool]
@@ -21,6 +22,11 @@ Start = tuple[NDArray[np.float64], NDArray[np.float64]]
 
 # More than so many times the epochs run: max_iter is not what to change.
 _REACHABLE = 20
+
+# Outputs fitted together at most: sag, saga and svrg keep a number per sample for each of them.
+_MOST_TOGETHER = 64
+
+_STOPPED_FROM_OUTSIDE = ("time_limit", "interrupted", "callback")
 
 
 @dataclass(frozen=True)
@@ -63,25 +69,25 @@ class Control:
 
 def solve_outputs(
     X: CoreMatrix,
-    targets: Iterable[NDArray[Any]],
+    targets: Targets,
     weight: NDArray[np.float64] | None,
     problems: list[Problem],
     control: Control,
     start: Start | None,
     resume: Resume,
 ) -> list[FitResult]:
-    """Solve one problem per output.
+    """Solve one problem per output, the stochastic solvers several of them side by side.
 
-    Once the clock, Ctrl-C or the callback has stopped one of them, the others are handed to the
-    core with no time left: they return their start, certified as such, and carry the same reason.
+    Once the clock, Ctrl-C or the callback has stopped a group of outputs, the others are handed to
+    the core with no time left: they return their start, certified as such, and carry the same
+    reason.
 
     Parameters
     ----------
     X : ndarray or (data, indices, indptr, n_features)
         The samples, shared by all outputs.
-    targets : iterable of ndarray
-        One per output: of shape (n_samples,) and dtype float64, or the labels of a classifier as
-        bits (see `_core.fit`); a multinomial problem has one of dtype int32 for all its classes.
+    targets : Targets
+        Of each output; a multinomial problem is one, its target the class numbers.
     weight : ndarray of shape (n_samples,), dtype float64, or None
         Sample weights.
     problems : list of Problem
@@ -100,51 +106,90 @@ def solve_outputs(
     """
     deadline = time.monotonic() + control.time_limit
     stopped: str | None = None
-    results = []
+    results: list[FitResult] = []
     with open_progress(control.verbose, control.max_iter, len(problems)) as show:
-        for k, (target, problem) in enumerate(zip(targets, problems, strict=True)):
+        for group in _groups(X, problems, control):
             if stopped is None:
                 time_left = max(0.0, deadline - time.monotonic())
-                monitor = _monitor(control.callback, show, k if len(problems) > 1 else None)
+                first = group.start if len(problems) > 1 else None
+                monitor = _monitor(control.callback, show, first)
             else:
                 time_left, monitor = 0.0, None
-            start_k = None if start is None else _start_of(problem, start, k)
-            key = resume.key(target, problem)
-            result = _fit_one(
-                X, target, weight, problem, control, start_k, resume.find(key), time_left, monitor
+            problem = problems[group.start]
+            target = targets.together(group) if len(group) > 1 else targets.of(group.start)
+            key = resume.key(target, (problem, len(group)))
+            saved = resume.find(key)
+            found = _fit_group(
+                X, target, weight, problem, len(group), control,
+                None if start is None or saved is not None else _start_of(start, problem, group),
+                saved, time_left, monitor,
+            )  # fmt: skip
+            resume.keep(key, control.seed, found[0])
+            for result in found:
+                if stopped is not None and not result["converged"]:
+                    result["stopping"] = stopped
+            stopped = stopped or next(
+                (r["stopping"] for r in found if r["stopping"] in _STOPPED_FROM_OUTSIDE), None
             )
-            resume.keep(key, control.seed, result)
-            if stopped is not None and not result["converged"]:
-                result["stopping"] = stopped
-            elif result["stopping"] in ("time_limit", "interrupted", "callback"):
-                stopped = result["stopping"]
-            results.append(result)
+            results += found
     return results
 
 
-def _start_of(problem: Problem, start: Start, output: int) -> tuple[NDArray[np.float64], Any]:
+def _groups(X: CoreMatrix, problems: list[Problem], control: Control) -> list[range]:
+    """Choose the outputs to fit together: neighbors of the same problem, if the solver can.
+
+    Each sample is then drawn once for all of them.
+    """
+    most = 1
+    if len(problems) > 1:
+        solver = control.solver
+        if solver == "auto":
+            has_l1 = problems[0].alpha * problems[0].l1_ratio > 0.0
+            solver = _core.automatic_solver(X, has_l1=has_l1)
+        if _core.suits_several_outputs(solver, control.solver_options):
+            most = _MOST_TOGETHER
+    groups = [range(0, 1)]
+    for k in range(1, len(problems)):
+        group = groups[-1]
+        if len(group) < most and problems[k] == problems[group.start]:
+            groups[-1] = range(group.start, k + 1)
+        else:
+            groups.append(range(k, k + 1))
+    return groups
+
+
+def _start_of(start: Start, problem: Problem, group: range) -> tuple[NDArray[np.float64], Any]:
     """Coefficients and intercepts as the core takes them."""
+    coef, intercept = start
     if problem.n_classes is not None:
-        return np.ascontiguousarray(start[0].T).ravel(), start[1]
-    return start[0][output], float(start[1][output])
+        return np.ascontiguousarray(coef.T).ravel(), intercept
+    if len(group) > 1:
+        outputs = slice(group.start, group.stop)
+        return np.ascontiguousarray(coef[outputs].T).ravel(), intercept[outputs]
+    return coef[group.start], float(intercept[group.start])
 
 
-def _fit_one(
+def _fit_group(
     X: CoreMatrix,
     target: NDArray[Any],
     weight: NDArray[np.float64] | None,
     problem: Problem,
+    n_outputs: int,
     control: Control,
     start: tuple[NDArray[np.float64], Any] | None,
     saved: Saved | None,
     time_left: float,
     monitor: Monitor | None,
-) -> FitResult:
-    coef_init, intercept_init = (None, None) if start is None or saved is not None else start
+) -> list[FitResult]:
+    """Fit outputs that have the same problem; one result each."""
+    coef_init, intercept_init = (None, None) if start is None else start
     shared: dict[str, Any] = {
+        "loss": problem.loss,
+        "loss_parameter": problem.loss_parameter,
         "alpha": problem.alpha,
         "l1_ratio": problem.l1_ratio,
         "fit_intercept": control.fit_intercept,
+        "intercept_scaling": problem.intercept_scaling,
         "solver": control.solver,
         "sampling": control.sampling,
         "step_rule": control.step_rule,
@@ -161,40 +206,56 @@ def _fit_one(
         "monitor": monitor,
     }
     intercept_init = intercept_init if control.fit_intercept else None
-    target = np.ascontiguousarray(target)
-    if problem.n_classes is not None:
-        result = _core.fit_multinomial(
-            X, target, weight, n_classes=problem.n_classes, intercepts_init=intercept_init, **shared
-        )
-        result["coef"] = np.ascontiguousarray(result["coef"].T)
+    if problem.n_classes is None and n_outputs == 1:
+        results = [_core.fit(X, target, weight, intercept_init=intercept_init, **shared)]
     else:
-        result = _core.fit(
+        found = _core.fit_multi(
             X,
             target,
             weight,
-            loss=problem.loss,
-            loss_parameter=problem.loss_parameter,
-            intercept_scaling=problem.intercept_scaling,
-            n_threads=control.n_threads,
-            intercept_init=intercept_init,
+            n_outputs=problem.n_classes or n_outputs,
+            intercepts_init=intercept_init,
             **shared,
         )
-    if not (np.isfinite(result["coef"]).all() and np.isfinite(result["intercept"]).all()):
-        raise ValueError(
-            "Floating-point overflow during the fit. Scaling the data, for instance with "
-            "sklearn.preprocessing.StandardScaler or MaxAbsScaler, helps."
-        )
-    return result
+        results = _split(found)
+    for result in results:
+        if not (np.isfinite(result["coef"]).all() and np.isfinite(result["intercept"]).all()):
+            raise ValueError(
+                "Floating-point overflow during the fit. Scaling the data, for instance with "
+                "sklearn.preprocessing.StandardScaler or MaxAbsScaler, helps."
+            )
+    return results
 
 
-def _monitor(callback: Callback | None, show: Show | None, output: int | None) -> Monitor | None:
-    """Join the callback and the display; None if neither was asked for."""
+def _split(found: MultiFitResult) -> list[FitResult]:
+    """One result per problem: all classes of a multinomial model are one."""
+    coef, intercept = np.ascontiguousarray(found["coef"].T), found["intercept"]
+    common: Run = {
+        "solver": found["solver"],
+        "sampling": found["sampling"],
+        "draw_shares": found["draw_shares"],
+        "state": found["state"],
+    }
+    outputs = found["outputs"]
+    if len(outputs) == 1:
+        return [{**outputs[0], **common, "coef": coef, "intercept": intercept}]
+    return [
+        {**outcome, **common, "coef": coef[k], "intercept": float(intercept[k])}
+        for k, outcome in enumerate(outputs)
+    ]
+
+
+def _monitor(callback: Callback | None, show: Show | None, first: int | None) -> Monitor | None:
+    """Join the callback and the display; None if neither was asked for.
+
+    Outputs of a group are numbered from `first`, which is None for a fit of one output.
+    """
     if callback is None and show is None:
         return None
 
     def monitor(check: dict[str, float]) -> bool:
-        if output is not None:
-            check = {**check, "output": output}
+        if first is not None:
+            check = {**check, "output": first + check.get("output", 0)}
         if show is not None:
             show(check)
         return callback is not None and bool(callback(check))

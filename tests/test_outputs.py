@@ -1,0 +1,364 @@
+"""Several outputs of a separable loss in one pass: the slow twin, and each output on its own."""
+
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from itertools import islice, product
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+
+from finitesum import _core
+from reference import problem as single
+from reference.multinomial import svrg_epochs, table_epochs
+from reference.problem import LAYOUTS
+from reference.random_problems import PARAMETERS, PENALTIES, random_matrix, random_targets
+from reference.separable import Separable
+from reference.step_size import StepRule
+
+SOLVERS = ["sag", "saga", "svrg"]
+LOSSES = _core.loss_names()
+EPOCHS = (1, 2, 5)
+each_solver = pytest.mark.parametrize("solver", SOLVERS)
+each_loss = pytest.mark.parametrize("loss", LOSSES)
+
+
+def random_outputs(
+    loss="squared", penalty="l2", *, n=30, p=6, K=3, density=0.5, intercept=True, weighted=False,
+    seed=0,
+):  # fmt: skip
+    rng = np.random.default_rng(seed)
+    X = random_matrix(rng, n, p, density)
+    scores = X @ rng.normal(size=(p, K)) + rng.normal(size=K)
+    y = np.column_stack([random_targets(rng, loss, z) for z in scores.T])
+    s = np.where(rng.random(n) < 0.1, 0.0, rng.exponential(size=n)) if weighted else np.ones(n)
+    alpha, l1_ratio = PENALTIES[penalty]
+    return Separable(X, y, s, loss, PARAMETERS.get(loss, 1.0), alpha, l1_ratio, intercept, K)
+
+
+def fit(problem, X=None, **options):
+    defaults = {
+        "solver": "auto", "sampling": "auto", "step_size": 0.0, "tol": 1e-4, "max_iter": 1000,
+        "check_interval": 0, "time_limit": np.inf, "seed": 0, "coef_init": None,
+        "intercepts_init": None, "monitor": None, "y": problem.y,
+    }  # fmt: skip
+    options = {**defaults, **options}
+    if options["coef_init"] is not None:
+        options["coef_init"] = np.ravel(options["coef_init"])
+    return _core.fit_multi(
+        problem.X if X is None else X,
+        options.pop("y").ravel(),
+        None if np.all(problem.s == 1) else problem.s,
+        n_outputs=problem.K,
+        loss=problem.loss,
+        loss_parameter=problem.parameter,
+        alpha=problem.alpha,
+        l1_ratio=problem.l1_ratio,
+        fit_intercept=problem.intercept,
+        **options,
+    )
+
+
+def each(found, key):
+    return np.array([outcome[key] for outcome in found["outputs"]])
+
+
+def best(problem):
+    """The optimum of each output on its own, by Newton."""
+    return [
+        single.fit(problem.output(k), solver="newton", tol=1e-13, max_iter=300)
+        for k in range(problem.K)
+    ]
+
+
+def start(problem, warm=False):
+    rng = np.random.default_rng(7)
+    W = rng.normal(scale=0.3 * warm, size=(problem.X.shape[1], problem.K))
+    return W, 0.3 * rng.normal(size=problem.K) * problem.intercept
+
+
+def twin(problem, solver, *, sparse, warm=False, step_size=0.0, sampling="uniform", seed=0):
+    rule = StepRule(problem, solver, step_size, sampling == "lipschitz")
+    W, b = start(problem, warm)
+    if solver == "svrg":
+        epochs = svrg_epochs(problem, rule, W, b, seed=seed)
+    else:
+        jumps = 1 / 16 if sparse and problem.l1 > 0 else 0.0
+        epochs = table_epochs(problem, rule, W, b, seed=seed, mass_growth=jumps)
+    return [(W, b) for W, b, _ in islice(epochs, max(EPOCHS))]
+
+
+def core(problem, solver, X, *, warm=False, **options):
+    W, b = start(problem, warm)
+    return fit(problem, X, solver=solver, coef_init=W, intercepts_init=b, tol=0.0, **options)
+
+
+def assert_same(result, W, b, rtol=1e-12):
+    scale = max(1.0, np.abs(W).max())
+    assert_allclose(result["coef"], W, rtol=rtol, atol=rtol * scale)
+    assert_allclose(result["intercept"], b, rtol=rtol, atol=rtol * scale)
+
+
+@each_solver
+@each_loss
+@pytest.mark.parametrize("penalty", PENALTIES)
+def test_iterates_are_the_twins(solver, loss, penalty):
+    cases = product([False, True], ["uniform", "lipschitz"], [False, True])
+    for case, (intercept, sampling, warm) in enumerate(cases):
+        problem = random_outputs(
+            loss, penalty, K=2 + case, intercept=intercept, weighted=case % 3 > 0, seed=case
+        )
+        step = 0.0005 if loss == "poisson" else 0.02
+        options = {"sampling": sampling, "step_size": step, "seed": 3, "warm": warm}
+        for sparse, layout in [(False, "dense float64"), (True, "csr int32 float32")]:
+            path = twin(problem, solver, sparse=sparse, **options)
+            for k in EPOCHS:
+                result = core(problem, solver, LAYOUTS[layout](problem.X), max_iter=k, **options)
+                assert result["sampling"] == sampling
+                # twins of SVRG find the best intercept by bracketing
+                assert_same(result, *path[k - 1], rtol=1e-11 if solver == "svrg" else 1e-12)
+
+
+@each_solver
+@pytest.mark.parametrize("sampling", ["uniform", "lipschitz"])
+def test_default_steps_are_those_of_one_output(solver, sampling):
+    for loss in ("squared", "squared_hinge"):
+        problem = random_outputs(loss, "elastic_net", weighted=True, seed=2)
+        path = twin(problem, solver, sparse=False, sampling=sampling)
+        for k in EPOCHS:
+            result = core(problem, solver, problem.X, sampling=sampling, max_iter=k)
+            assert_same(result, *path[k - 1], rtol=1e-11)
+        alone = single.fit(problem.output(1), solver=solver, sampling=sampling, max_iter=5, tol=0.0)
+        steps = each(result, "history")[1]["step_size"]
+        assert_allclose(steps[-1], alone["history"]["step_size"][-1], rtol=1e-13)
+
+
+@each_solver
+@each_loss
+@pytest.mark.parametrize("penalty", ["l2", "l1", "elastic_net"])
+def test_each_output_is_at_its_own_optimum(solver, loss, penalty):
+    problem = random_outputs(loss, penalty, n=60, K=5, weighted=True, seed=4)
+    alone = best(problem)
+    for layout in ("dense float64", "csr int64 float64"):
+        result = fit(
+            problem, LAYOUTS[layout](problem.X), solver=solver, tol=1e-11, max_iter=50000
+        )  # fmt: skip
+        assert each(result, "converged").all()
+        assert set(each(result, "stopping")) == {"duality gap"}
+        null = [a["null_objective"] for a in alone]
+        assert_allclose(each(result, "null_objective"), null, rtol=1e-13)
+        assert np.all(each(result, "dual_gap") <= 1e-11 * np.array(null) + 1e-14)
+        assert_allclose(each(result, "objective"), [a["objective"] for a in alone], rtol=1e-9)
+        assert_allclose(result["coef"].T, [a["coef"] for a in alone], atol=2e-5)
+        assert_allclose(result["intercept"], [a["intercept"] for a in alone], atol=2e-5)
+
+
+def any_outputs(seed):
+    rng = np.random.default_rng(seed)
+    problem = random_outputs(
+        LOSSES[seed % len(LOSSES)],
+        ["l2", "l1", "elastic_net"][seed % 3],
+        n=int(rng.integers(12, 300)),
+        p=int(rng.integers(1, 12)),
+        K=int(rng.integers(2, 12)),
+        density=rng.uniform(0.2, 1),
+        intercept=bool(rng.random() < 0.7),
+        weighted=bool(rng.random() < 0.5),
+        seed=seed,
+    )
+    return replace(problem, alpha=float(10 ** rng.uniform(-4, 0.5)))
+
+
+@pytest.mark.parametrize("seed", range(36))
+def test_gaps_bound_the_distance_to_the_optimum(seed):
+    """At every check, of every output, and their objectives are those of the definition."""
+    problem = any_outputs(seed)
+    smallest = [a["objective"] for a in best(problem)]
+    X = LAYOUTS[list(LAYOUTS)[seed % len(LAYOUTS)]](problem.X)
+    for solver, max_iter in product(SOLVERS, (1, 2, 5, 30)):
+        result = fit(problem, X, solver=solver, max_iter=max_iter, tol=0.0, seed=seed)
+        objectives = problem.objectives(result["coef"], result["intercept"])
+        for k, outcome in enumerate(result["outputs"]):
+            scale = 1 + outcome["null_objective"]
+            assert_allclose(outcome["objective"], objectives[k], rtol=1e-11, atol=1e-14)
+            assert outcome["lower_bound"] <= smallest[k] + 1e-10 * scale
+            history = outcome["history"]
+            assert np.all(history["gap"] >= history["objective"] - smallest[k] - 1e-10 * scale)
+            assert history["gap"][-1] == outcome["dual_gap"]
+            assert history["nonzeros"][-1] == np.count_nonzero(result["coef"][:, k])
+
+
+@each_solver
+@pytest.mark.parametrize("loss", ["squared", "smoothed_hinge"])
+def test_gaps_are_as_tight_as_those_of_one_output(solver, loss):
+    problem = random_outputs(loss, n=400, p=10, K=4, seed=3)
+    options = {"solver": solver, "sampling": "uniform", "max_iter": 8, "check_interval": 1}
+    together = fit(problem, tol=0.0, **options)
+    for k, outcome in enumerate(together["outputs"]):
+        alone = single.fit(problem.output(k), tol=0.0, **options)
+        assert_allclose(together["coef"][:, k], alone["coef"], rtol=1e-10, atol=1e-12)
+        gaps = outcome["history"]["gap"], alone["history"]["gap"]
+        assert_allclose(outcome["history"]["objective"], alone["history"]["objective"], rtol=1e-12)
+        assert np.all(gaps[0] <= 1.5 * gaps[1])
+
+
+@each_solver
+@pytest.mark.parametrize("layout", ["dense float64", "csr int32 float64"])
+def test_labels_are_signs(solver, layout):
+    """+1 for the output of the label's number, if there is one."""
+    problem = random_outputs("squared_hinge", n=50, K=4, weighted=True)
+    labels = np.random.default_rng(0).integers(-1, 6, size=50).astype(np.int32)
+    problem = replace(problem, y=np.where(labels[:, None] == np.arange(4), 1.0, -1.0))
+    X = LAYOUTS[layout](problem.X)
+    signs = fit(problem, X, solver=solver)
+    assert np.array_equal(fit(problem, X, solver=solver, y=labels)["coef"], signs["coef"])
+
+
+@each_solver
+def test_samples_are_read_once_for_all_outputs(solver):
+    """An epoch is n draws (SVRG: 2 n and a full pass) however many outputs there are."""
+    for K in (2, 9):
+        result = fit(random_outputs(n=40, K=K), solver=solver, max_iter=6, tol=0.0)
+        assert each(result, "n_iter").tolist() == [6] * K
+        for outcome in result["outputs"]:
+            passes = 19.0 if solver == "svrg" else 6.0
+            assert outcome["history"]["passes"][-1] == passes
+
+
+def test_the_slowest_output_ends_the_fit():
+    """A constant target is fitted by its intercept at once; its certificate stays true."""
+    problem = random_outputs(n=60, seed=6)
+    problem.y[:, 1] = 3.0
+    result = fit(problem, solver="saga", tol=1e-9)
+    assert each(result, "converged").all()
+    assert result["outputs"][0]["n_iter"] > 3
+    gaps = [outcome["history"]["gap"] for outcome in result["outputs"]]
+    assert len({len(gap) for gap in gaps}) == 1
+    assert_allclose(result["intercept"][1], 3.0, atol=1e-7)
+    stopped = fit(problem, solver="saga", tol=1e-9, max_iter=1)
+    assert each(stopped, "stopping").tolist() == ["max_iter", "duality gap", "max_iter"]
+
+
+@each_solver
+@pytest.mark.parametrize("penalty", ["l2", "elastic_net"])
+def test_weights_are_repeated_rows(solver, penalty):
+    problem = random_outputs("squared_hinge", penalty, seed=5)
+    counts = np.random.default_rng(1).integers(0, 3, size=problem.n)
+    index = np.repeat(np.arange(problem.n), counts)
+    weighted = fit(replace(problem, s=counts.astype(float)), solver=solver, tol=1e-13)
+    ones = np.ones(len(index))
+    repeated = replace(problem, X=problem.X[index], y=problem.y[index], s=ones)
+    again = fit(repeated, solver=solver, tol=1e-13)
+    assert_allclose(weighted["coef"], again["coef"], atol=1e-5)
+    assert_allclose(weighted["intercept"], again["intercept"], atol=1e-5)
+
+
+@pytest.mark.parametrize("sampling", ["cyclic", "shuffle", "adaptive"])
+@pytest.mark.parametrize(
+    ("solver", "step_rule"),
+    [*product(SOLVERS, ["auto", "1/16L", "line-search"]), ("sag", "1/L")],
+)
+def test_every_sampling_and_step_reaches_the_optimum(solver, sampling, step_rule):
+    problem = random_outputs("squared_hinge", "elastic_net", weighted=True, seed=4)
+    smallest = [a["objective"] for a in best(problem)]
+    for X in (problem.X, LAYOUTS["csr int32 float64"](problem.X)):
+        result = fit(
+            problem, X, solver=solver, sampling=sampling, step_rule=step_rule, tol=1e-7,
+            max_iter=20000,
+        )  # fmt: skip
+        assert each(result, "converged").all()
+        assert result["sampling"] == sampling
+        excess = each(result, "objective") - smallest
+        assert np.all(excess <= 1.1e-7 * each(result, "null_objective"))
+
+
+@each_solver
+def test_without_a_penalty_the_gradients_stop_the_fit(solver):
+    problem = random_outputs(penalty="none", n=200, p=3, density=1.0)
+    result = fit(problem, solver=solver, tol=1e-6, max_iter=20000)
+    assert set(each(result, "stopping")) == {"gradient norm"}
+    null = np.abs(problem.gradient(0 * result["coef"], problem.y.mean(axis=0))[0]).max(axis=0)
+    left = np.abs(problem.gradient(result["coef"], result["intercept"])[0]).max(axis=0)
+    assert np.all(left <= 1.001e-6 * null)
+    assert np.all(each(result, "dual_gap") == np.inf)
+
+
+@each_solver
+@pytest.mark.parametrize("layout", ["dense float64", "csr int32 float64"])
+@pytest.mark.parametrize("penalty", PENALTIES)
+def test_resume_goes_on_to_the_bit(solver, layout, penalty):
+    problem = random_outputs("smoothed_hinge", penalty, seed=8)
+    X = LAYOUTS[layout](problem.X)
+    options = {"solver": solver, "tol": 0.0, "check_interval": 3}
+    whole = fit(problem, X, max_iter=6, **options)
+    half = fit(problem, X, max_iter=3, keep_state=True, **options)
+    rest = fit(problem, X, max_iter=3, state=half["state"], **options)
+    assert np.array_equal(rest["coef"], whole["coef"])
+    assert np.array_equal(rest["intercept"], whole["intercept"])
+
+
+def test_monitor_sees_each_output_until_it_stops_the_fit():
+    seen = []
+    problem = random_outputs()
+
+    def monitor(check):
+        seen.append((check["epoch"], check["output"]))
+        return check["epoch"] == 2 and check["output"] == 1
+
+    result = fit(problem, solver="sag", tol=0.0, check_interval=1, monitor=monitor)
+    assert seen == [(1, 0), (1, 1), (1, 2), (2, 0), (2, 1)]
+    assert set(each(result, "stopping")) == {"callback"}
+    assert [len(outcome["history"]["gap"]) for outcome in result["outputs"]] == [2, 2, 2]
+
+
+BITS = """
+import sys, numpy as np
+sys.path.insert(0, {tests!r})
+from test_outputs import *
+bits = []
+for K, loss, penalty in [(3, "squared", "l2"), (5, "huber", "elastic_net"), (10, "logistic", "l1")]:
+    problem = random_outputs(loss, penalty, n=80, K=K)
+    for solver, layout in product(SOLVERS, LAYOUTS):
+        result = fit(problem, LAYOUTS[layout](problem.X), solver=solver, max_iter=4, tol=0.0)
+        bits += [*result["coef"].ravel(), *result["intercept"]]
+        bits += [*each(result, "objective"), *each(result, "dual_gap")]
+print(np.array(bits).tobytes().hex())
+"""
+
+
+@pytest.mark.skipif(len(_core.available_isas()) < 2, reason="one instruction set only")
+def test_every_instruction_set_gives_the_same_bits():
+    script = BITS.format(tests=os.path.dirname(__file__))
+    runs = [
+        subprocess.run(
+            [sys.executable, "-c", script], env={**os.environ, "FINITESUM_ISA": isa},
+            capture_output=True, text=True, check=True,
+        ).stdout
+        for isa in _core.available_isas()
+    ]  # fmt: skip
+    assert len(runs[0]) > 1000
+    assert all(run == runs[0] for run in runs)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"y": np.zeros(60)}, "y has the wrong shape"),
+        ({"y": np.zeros(90, dtype=np.float32)}, "y has the wrong dtype"),
+        ({"solver": "newton"}, "one at a time"),
+        ({"solver": "magic"}, "unknown solver"),
+        ({"coef_init": np.zeros(4)}, "coef_init"),
+        ({"intercepts_init": np.zeros(2)}, "intercepts_init"),
+        ({"state": np.zeros(9)}, "state"),
+    ],
+)
+def test_bad_requests_are_refused(change, message):
+    with pytest.raises((ValueError, TypeError), match=message):
+        fit(random_outputs(), **change)
+
+
+def test_an_unknown_loss_is_refused():
+    with pytest.raises(ValueError, match="unknown loss"):
+        fit(replace(random_outputs(), loss="magic"))
