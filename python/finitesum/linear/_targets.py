@@ -67,7 +67,7 @@ class OneAgainstRest(Targets):
 
 
 def class_codes(y: NDArray[Any], classes: NDArray[Any]) -> NDArray[np.int32]:
-    """Number the labels by the sorted classes.
+    """Give each label its number among the sorted classes.
 
     Labels of no class, of samples without weight, get any number.
     """

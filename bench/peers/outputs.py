@@ -1,0 +1,91 @@
+"""One epoch of all classes one against the rest: side by side, and one after the other.
+
+    python -m bench.peers.outputs [--repeats 5]
+
+`LinearSVC` on one thread. An epoch's time is the difference of two fits that differ in max_iter
+alone, over the number of epochs between them. The two kinds of fit take turns; the table shows
+medians.
+"""
+
+import argparse
+import gzip
+import os
+import time
+import warnings
+from statistics import median
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+from sklearn.exceptions import ConvergenceWarning
+
+from bench.peers.data import data_folder
+from finitesum import LinearSVC, _core
+
+FEWER, MORE = 2, 5
+
+
+def news20() -> tuple[Any, Any]:
+    """Twenty news groups: X sparse, class labels."""
+    X = sp.csr_array(sp.load_npz(data_folder() / "news20" / "X.npz"))
+    with np.load(data_folder() / "news20" / "y.npz") as arrays:
+        return X, arrays["y"]
+
+
+def mnist() -> tuple[Any, Any]:
+    """Ten digits: X sparse, class labels."""
+    images, labels = (
+        np.frombuffer(gzip.decompress((data_folder() / "mnist" / name).read_bytes()), np.uint8)
+        for name in ("train-images-idx3-ubyte.gz", "train-labels-idx1-ubyte.gz")
+    )
+    X = images[16:].reshape(-1, 784).astype(np.float32) / 255
+    return sp.csr_array(X), labels[8:].astype(np.int64)
+
+
+def mnist_dense() -> tuple[Any, Any]:
+    """The same with X dense."""
+    X, y = mnist()
+    return X.toarray(), y
+
+
+def seconds_per_epoch(solver: str, X: Any, targets: list[Any]) -> float:
+    """Fit each of the targets for fewer and for more epochs and divide the difference."""
+    seconds = []
+    for max_iter in (FEWER, MORE):
+        model = LinearSVC(
+            C=0.1, solver=solver, sampling="uniform", tol=0, max_iter=max_iter,
+            check_interval=max_iter, random_state=0,
+        )  # fmt: skip
+        started = time.perf_counter()
+        for y in targets:
+            model.fit(X, y)
+        seconds.append(time.perf_counter() - started)
+    return (seconds[1] - seconds[0]) / (MORE - FEWER)
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description="Several classes side by side.")
+    parser.add_argument("--repeats", type=int, default=5, help="of each pair of fits")
+    repeats = parser.parse_args().repeats
+    print(f"kernels: {_core.isa()}, load average at the start: {os.getloadavg()[0]:.1f}\n")
+    print(
+        "| data | classes | solver | apart, ms | together, ms | ratio |\n|---|--:|---|--:|--:|--:|"
+    )
+    warnings.simplefilter("ignore", ConvergenceWarning)  # tol=0 asks for it
+    for load in (news20, mnist, mnist_dense):
+        X, y = load()
+        classes = np.unique(y)
+        kinds = [[np.where(y == label, 1, -1) for label in classes], [y]]
+        for solver in ("sag", "saga", "svrg"):
+            times = [[seconds_per_epoch(solver, X, kind) for kind in kinds] for _ in range(repeats)]
+            apart, together = (1e3 * median(column) for column in zip(*times, strict=True))
+            print(
+                f"| {load.__name__} | {len(classes)} | {solver} | {apart:.1f} | {together:.1f} "
+                f"| {together / apart:.2f} |",
+                flush=True,
+            )
+
+
+if __name__ == "__main__":
+    main()
