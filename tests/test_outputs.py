@@ -57,6 +57,7 @@ def fit(problem, X=None, **options):
         alpha=problem.alpha,
         l1_ratio=problem.l1_ratio,
         fit_intercept=problem.intercept,
+        intercept_scaling=problem.intercept_scaling,
         **options,
     )
 
@@ -110,6 +111,8 @@ def test_iterates_are_the_twins(solver, loss, penalty):
         problem = random_outputs(
             loss, penalty, K=2 + case, intercept=intercept, weighted=case % 3 > 0, seed=case
         )
+        if case % 4 in (1, 2):
+            problem = replace(problem, intercept_scaling=2.0)
         step = 0.0005 if loss == "poisson" else 0.02
         options = {"sampling": sampling, "step_size": step, "seed": 3, "warm": warm}
         for sparse, layout in [(False, "dense float64"), (True, "csr int32 float32")]:
@@ -140,8 +143,9 @@ def test_default_steps_are_those_of_one_output(solver, sampling):
 @pytest.mark.parametrize("penalty", ["l2", "l1", "elastic_net"])
 def test_each_output_is_at_its_own_optimum(solver, loss, penalty):
     problem = random_outputs(loss, penalty, n=60, K=5, weighted=True, seed=4)
-    alone = best(problem)
-    for layout in ("dense float64", "csr int64 float64"):
+    for layout, scaling in [("dense float64", np.inf), ("csr int64 float64", 2.0)]:
+        problem = replace(problem, intercept_scaling=scaling)
+        alone = best(problem)
         result = fit(
             problem, LAYOUTS[layout](problem.X), solver=solver, tol=1e-11, max_iter=50000
         )  # fmt: skip
@@ -168,7 +172,8 @@ def any_outputs(seed):
         weighted=bool(rng.random() < 0.5),
         seed=seed,
     )
-    return replace(problem, alpha=float(10 ** rng.uniform(-4, 0.5)))
+    scaling = [np.inf, 0.5, 3.0][seed % 5 % 3]
+    return replace(problem, alpha=float(10 ** rng.uniform(-4, 0.5)), intercept_scaling=scaling)
 
 
 @pytest.mark.parametrize("seed", range(36))
@@ -290,6 +295,7 @@ def test_without_a_penalty_the_gradients_stop_the_fit(solver):
 @pytest.mark.parametrize("penalty", PENALTIES)
 def test_resume_goes_on_to_the_bit(solver, layout, penalty):
     problem = random_outputs("smoothed_hinge", penalty, seed=8)
+    problem = replace(problem, intercept_scaling=np.inf if "csr" in layout else 1.0)
     X = LAYOUTS[layout](problem.X)
     options = {"solver": solver, "tol": 0.0, "check_interval": 3}
     whole = fit(problem, X, max_iter=6, **options)

@@ -6,6 +6,7 @@
 #include <stdexcept>
 
 #include "api/fit.hpp"
+#include "api/problem_of.hpp"
 #include "api/request_checks.hpp"
 #include "solvers/driver.hpp"
 #include "solvers/intercept.hpp"
@@ -95,8 +96,8 @@ NullModels fit_null_models(const MultiProblem<View>& problem) {
   std::vector<double> y(problem.n_rows());
   for (std::size_t k = 0; k < problem.n_outputs; ++k) {
     for (std::size_t i = 0; i < y.size(); ++i) y[i] = problem.target(i, k);
-    const NullModel null = fit_null_model(problem.loss.of_output(), y.data(), problem.s, y.size(), problem.total_weight,
-                                          problem.fit_intercept);
+    const NullModel null = fit_null_model(problem.loss.of_output(), Targets(y.data()), problem.s, y.size(),
+                                          problem.total_weight, problem.has_free_intercept(), 1);
     models.intercepts.push_back(null.intercept);
     models.limits.push_back({null.objective, null.rounding, 0, 0});
     models.derivative_rounding.push_back(null.derivative_rounding);
@@ -120,7 +121,10 @@ void set_gradient_limits(const MultiProblem<View>& problem, NullModels& null) {
 
 MultiLoss make_multi_loss(const MultiFitRequest& request) {
   if (request.loss == "multinomial") return {};
-  return MultiLoss(LossFunction(make_loss(request.loss, request.loss_parameter), kernels()));
+  const LossFunction loss(make_loss(request.loss, request.loss_parameter), kernels());
+  if (request.labels != nullptr && loss.target_domain() != TargetDomain::sign)
+    throw std::invalid_argument("Labels are no targets of the loss '" + request.loss + "'.");
+  return MultiLoss(loss);
 }
 
 template <class View>
@@ -128,14 +132,17 @@ MultiFitResult fit_view(const View& X, const MultiFitRequest& request) {
   check_csr(X);
   if (X.n_rows == 0 || X.n_columns == 0) throw std::invalid_argument("X must have at least one row and one column.");
   Control control(request.time_limit, request.interrupted);
+  const AnyPenalty penalty = make_penalty(request.alpha, request.l1_ratio);
+  const ElasticNet of_intercept = penalty_of_intercept(penalty, request.intercept_scaling);
   const MultiProblem<View> problem{X,
                                    {request.labels, request.targets},
                                    request.n_outputs,
                                    request.sample_weight,
                                    sum_weights(request.sample_weight, X.n_rows),
                                    make_multi_loss(request),
-                                   make_penalty(request.alpha, request.l1_ratio),
+                                   penalty,
                                    request.fit_intercept,
+                                   request.fit_intercept ? of_intercept : ElasticNet{0, 0},
                                    kernels()};
   NullModels null = fit_null_models(problem);
   if (!problem.has_finite_gap()) set_gradient_limits(problem, null);
@@ -186,6 +193,8 @@ MultiFitResult fit_multi(const MultiFitRequest& request) {
   if (request.n_outputs < 2) throw std::invalid_argument("n_outputs must be at least 2.");
   if (request.loss == "multinomial" && request.labels == nullptr)
     throw std::invalid_argument("The multinomial loss takes class numbers.");
+  if (request.loss == "multinomial" && std::isfinite(request.intercept_scaling))
+    throw std::invalid_argument("The multinomial loss leaves the intercepts free: intercept_scaling must be infinite.");
   return std::visit([&](const auto& X) { return fit_view(X, request); }, request.X);
 }
 

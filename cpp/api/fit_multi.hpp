@@ -29,6 +29,7 @@ struct MultiFitRequest {
   double alpha = 0;
   double l1_ratio = 0;
   bool fit_intercept = true;
+  double intercept_scaling = std::numeric_limits<double>::infinity();  // as in FitRequest; scalar losses only
 
   std::string solver = "auto";
   std::string sampling = "auto";

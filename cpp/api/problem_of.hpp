@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <stdexcept>
+#include <variant>
 
 #include "api/fit.hpp"
 #include "api/request_checks.hpp"
@@ -20,10 +21,21 @@ int threads_for(const View& X, int n_threads) {
   return n_threads > 0 ? std::min(n_threads, most_threads()) : available_threads();
 }
 
+// The intercept is `scaling` times the coefficient of a constant column with this penalty; infinite: it is free.
+inline ElasticNet penalty_of_intercept(const AnyPenalty& penalty, double scaling) {
+  if (!(scaling > 0)) throw std::invalid_argument("intercept_scaling must be positive.");
+  return std::visit(
+      [&](const auto& of_coefficient) {
+        const double l1 = of_coefficient.l1() / scaling;
+        const double l2 = of_coefficient.l2() / scaling / scaling;
+        return l1 + l2 > 0 ? ElasticNet{l1 + l2, l1 / (l1 + l2)} : ElasticNet{0, 0};
+      },
+      penalty);
+}
+
 template <class View>
 Problem<View> problem_of(const View& X, const FitRequest& request) {
   if (X.n_rows == 0 || X.n_columns == 0) throw std::invalid_argument("X must have at least one row and one column.");
-  if (!(request.intercept_scaling > 0)) throw std::invalid_argument("intercept_scaling must be positive.");
   const KernelTable& table = kernels();
   Problem<View> problem{X,
                         request.y,
@@ -37,10 +49,8 @@ Problem<View> problem_of(const View& X, const FitRequest& request) {
                         threads_for(X, request.n_threads)};
   if (request.y.are_labels() && problem.loss.target_domain() != TargetDomain::sign)
     throw std::invalid_argument("Labels are no targets of the loss '" + request.loss + "'.");
-  // The intercept is intercept_scaling times the coefficient of a constant column.
-  const double l1 = problem.l1() / request.intercept_scaling;
-  const double l2 = problem.l2() / request.intercept_scaling / request.intercept_scaling;
-  if (request.fit_intercept && l1 + l2 > 0) problem.intercept_penalty = {l1 + l2, l1 / (l1 + l2)};
+  const ElasticNet of_intercept = penalty_of_intercept(problem.penalty, request.intercept_scaling);
+  if (request.fit_intercept) problem.intercept_penalty = of_intercept;
   return problem;
 }
 

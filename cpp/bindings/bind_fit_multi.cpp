@@ -21,8 +21,8 @@ void bind_fit_multi(py::module_& m) {
       "fit_multi",
       [](const py::object& X, const py::object& y, const py::object& sample_weight, std::size_t n_outputs,
          const std::string& loss, double loss_parameter, double alpha, double l1_ratio, bool fit_intercept,
-         const std::string& solver, const std::string& sampling, const std::string& step_rule, double step_size,
-         const py::dict& solver_options, double tol, std::size_t max_iter, std::size_t check_interval,
+         double intercept_scaling, const std::string& solver, const std::string& sampling, const std::string& step_rule,
+         double step_size, const py::dict& solver_options, double tol, std::size_t max_iter, std::size_t check_interval,
          double time_limit, std::uint64_t seed, const py::object& coef_init, const py::object& intercepts_init,
          const py::object& state, bool keep_state, const py::object& monitor) {
         MultiFitRequest request;
@@ -42,6 +42,7 @@ void bind_fit_multi(py::module_& m) {
         request.alpha = alpha;
         request.l1_ratio = l1_ratio;
         request.fit_intercept = fit_intercept;
+        request.intercept_scaling = intercept_scaling;
         request.solver = solver;
         request.sampling = sampling;
         request.step_rule = step_rule;
@@ -83,10 +84,10 @@ void bind_fit_multi(py::module_& m) {
       },
       py::arg("X"), py::arg("y"), py::arg("sample_weight"), py::kw_only(), py::arg("n_outputs"), py::arg("loss"),
       py::arg("loss_parameter") = 1.0, py::arg("alpha"), py::arg("l1_ratio"), py::arg("fit_intercept"),
-      py::arg("solver"), py::arg("sampling"), py::arg("step_rule") = "auto", py::arg("step_size"),
-      py::arg("solver_options") = py::dict(), py::arg("tol"), py::arg("max_iter"), py::arg("check_interval"),
-      py::arg("time_limit"), py::arg("seed"), py::arg("coef_init"), py::arg("intercepts_init"),
-      py::arg("state") = py::none(), py::arg("keep_state") = false, py::arg("monitor"));
+      py::arg("intercept_scaling") = infinity, py::arg("solver"), py::arg("sampling"), py::arg("step_rule") = "auto",
+      py::arg("step_size"), py::arg("solver_options") = py::dict(), py::arg("tol"), py::arg("max_iter"),
+      py::arg("check_interval"), py::arg("time_limit"), py::arg("seed"), py::arg("coef_init"),
+      py::arg("intercepts_init"), py::arg("state") = py::none(), py::arg("keep_state") = false, py::arg("monitor"));
   m.def(
       "suits_several_outputs",
       [](const std::string& solver, const py::dict& solver_options) {

@@ -67,6 +67,7 @@ def fit_multi(
     alpha: float,
     l1_ratio: float,
     fit_intercept: bool,
+    intercept_scaling: float = ...,
     solver: str,
     sampling: str,
     step_rule: str = ...,

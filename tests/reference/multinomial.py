@@ -83,7 +83,7 @@ def table_epochs(problem, rule, W, b, *, seed, mass_growth=0.0):
             unbiased = 1 / mass if rule.solver == "sag" else importance[i] * n / problem.S
             W = problem.prox(W - step * (d / mass + unbiased * np.outer(x, change)), step)
             if problem.intercept:
-                b = b - step * (d_b / mass + change * unbiased)
+                b = problem.prox_intercept(b - step * (d_b / mass + change * unbiased), step)
             d, d_b = d + np.outer(x, change), d_b + change
         yield W, b, table
         epoch += 1
@@ -100,6 +100,7 @@ def svrg_epochs(problem, rule, W, b, *, seed):
         b = problem.best_intercept(W, b) if problem.intercept else b
         u = problem.derivatives(problem.X @ W + b)
         mean = problem.X.T @ (problem.s[:, None] * u) / S
+        mean_b = 0.0 if problem.has_free_intercept else problem.s @ u / S
         if epoch > 0:
             yield W, b, u
         step = rule.step(True)
@@ -110,5 +111,5 @@ def svrg_epochs(problem, rule, W, b, *, seed):
             change = problem.s[i] * (g - u[i]) * importance[i] * n / S
             W = problem.prox(W - step * (mean + np.outer(x, change)), step)
             if problem.intercept:
-                b = b - step * change
+                b = problem.prox_intercept(b - step * (mean_b + change), step)
         epoch += 1

@@ -71,7 +71,7 @@ class Problem:
 
     def prox_intercept(self, b, step):
         c = self.intercept_scaling
-        return np.sign(b) * max(abs(b) - step * self.l1 / c, 0) / (1 + step * self.l2 / c**2)
+        return np.sign(b) * np.maximum(abs(b) - step * self.l1 / c, 0) / (1 + step * self.l2 / c**2)
 
     def objective(self, w, b):
         of_b = self.penalty(np.array([b / self.intercept_scaling]))

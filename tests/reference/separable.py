@@ -26,7 +26,7 @@ class Separable(Multinomial):
         """The problem that output k is on its own."""
         return Problem(
             self.X, self.y[:, k].copy(), self.s, self.loss, self.parameter, self.alpha,
-            self.l1_ratio, self.intercept,
+            self.l1_ratio, self.intercept, intercept_scaling=self.intercept_scaling,
         )  # fmt: skip
 
     def objectives(self, W, b):

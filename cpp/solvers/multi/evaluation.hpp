@@ -43,7 +43,7 @@ class MultiEvaluation {
     }
   }
 
-  // Objectives at the best intercepts, which are found from b on and written there; z = X W.
+  // Objectives at the best intercepts, if they are free, which are found from b on and written there; z = X W.
   virtual std::vector<double> best_objectives(const double* W, const double* z, double* b) = 0;
 
   // What derivatives u and their gradient certify. Both may be moved, together, to make u a feasible dual point.
@@ -54,7 +54,7 @@ class MultiEvaluation {
       balance(u, gradient);
       set_bounds(dual_objectives(u, gradient), certificates);
     } else {
-      set_norms(largest_entries(gradient, excess_of(u)), certificates);
+      set_norms(largest_entries(gradient, mean_derivatives(u)), certificates);
     }
     return certificates;
   }
@@ -67,19 +67,29 @@ class MultiEvaluation {
   std::vector<double> gradient_norms(const double* W, const double* b, double* gradient) {
     const std::size_t K = problem_.n_outputs;
     std::fill_n(gradient, problem_.n_coefficients(), 0.0);
-    std::vector<double> excess(K);
+    std::vector<double> slopes(K);
     std::vector<double> z(K);
     for (std::size_t i = 0; i < problem_.n_rows(); ++i) {
       dot(kernels_, problem_.X.row(i), W, K, z.data());
       const double* u = derivatives_at(i, z.data(), b);
-      for (std::size_t k = 0; k < K; ++k) excess[k] += problem_.weight(i) * u[k];
+      for (std::size_t k = 0; k < K; ++k) slopes[k] += problem_.weight(i) * u[k] / problem_.total_weight;
       add_row(i, u, gradient);
     }
-    return largest_entries(gradient, excess);
+    return largest_entries(gradient, slopes);
+  }
+
+  // (1/S) sum_i s_i u_i: the gradient in the intercepts. Unknown entries, NaN, count as zero.
+  std::vector<double> mean_derivatives(const double* u) const {
+    std::vector<double> sums(problem_.n_outputs);
+    for (std::size_t i = 0; i < problem_.n_rows(); ++i) {
+      for (std::size_t k = 0; k < sums.size(); ++k) sums[k] += problem_.weight(i) * derivative_or_zero(*u++);
+    }
+    for (double& sum : sums) sum /= problem_.total_weight;
+    return sums;
   }
 
  protected:
-  // Moves u and its gradient so that sum_i s_i u_i = 0, where there are intercepts.
+  // Moves u and its gradient so that sum_i s_i u_i = 0, where there are free intercepts.
   virtual void balance(double* u, double* gradient) = 0;
   // D(u) of a balanced u.
   virtual std::vector<double> dual_objectives(const double* u, const double* gradient) = 0;
@@ -115,17 +125,8 @@ class MultiEvaluation {
     axpy(kernels_, factors_.data(), problem_.X.row(i), gradient, factors_.size());
   }
 
-  // sum_i s_i u_i
-  std::vector<double> excess_of(const double* u) const {
-    std::vector<double> excess(problem_.n_outputs);
-    for (std::size_t i = 0; i < problem_.n_rows(); ++i) {
-      for (std::size_t k = 0; k < excess.size(); ++k) excess[k] += problem_.weight(i) * *u++;
-    }
-    return excess;
-  }
-
-  // Of the gradient, and of the intercepts' part of it; per problem.
-  std::vector<double> largest_entries(const double* gradient, const std::vector<double>& excess) const {
+  // Of the gradient, and of the intercepts' part of it, the slopes; per problem.
+  std::vector<double> largest_entries(const double* gradient, const std::vector<double>& slopes) const {
     const std::size_t K = problem_.n_outputs;
     std::vector<double> largest(problem_.n_problems());
     const auto meet = [&](std::size_t k, double value) {
@@ -135,7 +136,7 @@ class MultiEvaluation {
     for (std::size_t j = 0; j < problem_.n_columns(); ++j) {
       for (std::size_t k = 0; k < K; ++k) meet(k, gradient[j * K + k]);
     }
-    for (std::size_t k = 0; problem_.fit_intercept && k < K; ++k) meet(k, excess[k] / problem_.total_weight);
+    for (std::size_t k = 0; problem_.fit_intercept && k < K; ++k) meet(k, slopes[k]);
     return largest;
   }
 

@@ -64,7 +64,8 @@ class MultinomialEvaluation final : public MultiEvaluation<View> {
     if (!problem_.fit_intercept) return;
     constexpr double rounding = 1e-14;
     const std::size_t K = problem_.n_outputs;
-    const std::vector<double> excess = this->excess_of(u);
+    std::vector<double> excess = this->mean_derivatives(u);
+    for (double& of_class : excess) of_class *= problem_.total_weight;
     double too_much = 0;
     for (const double value : excess) too_much += std::max(value, 0.0);
     if (!(too_much > rounding * problem_.total_weight)) return;

@@ -1,8 +1,9 @@
 // K outputs at once,
 //     F(W, b) = (1/S) sum_i s_i loss(z_i, y_i) + R(W),   z_i = W^T x_i + b,
-// with W a p x K matrix stored by rows. The intercepts are never penalized. The loss of the K scores of a row is one of
-// two kinds:
-// * multinomial, log sum_k exp(z_ik) - z_{i, y_i}, which couples the outputs: one problem. Its Hessian in z is diag(q)
+// with W a p x K matrix stored by rows. Intercepts are free or penalized as in problem.hpp. The loss of the K scores of
+// a row is one of two kinds:
+// * multinomial (free intercepts only), log sum_k exp(z_ik) - z_{i, y_i}, which couples the outputs: one problem. Its
+// Hessian in z is diag(q)
 // -
 //   q q^T, q = softmax(z), whose largest eigenvalue is at most 1/2 (D. Boehning, "Multinomial logistic regression
 //   algorithm", Ann. Inst. Stat. Math. 1992): twice the bound of the binary loss.
@@ -59,6 +60,7 @@ struct MultiProblem {
   MultiLoss loss;
   AnyPenalty penalty;
   bool fit_intercept;
+  ElasticNet intercept_penalty;  // of each; alpha = 0 for free intercepts
   const KernelTable& kernels;
 
   std::size_t n_rows() const { return X.n_rows; }
@@ -79,6 +81,11 @@ struct MultiProblem {
   }
   double weight(std::size_t i) const { return s != nullptr ? s[i] : 1.0; }
   const double* weights_from(std::size_t first) const { return s != nullptr ? s + first : nullptr; }
+  bool has_penalized_intercept() const { return intercept_penalty.alpha > 0; }
+  bool has_free_intercept() const { return fit_intercept && !has_penalized_intercept(); }
+  double prox_intercept(double b, double step) const {
+    return has_penalized_intercept() ? intercept_penalty.prox(b, step) : b;
+  }
   double l1() const {
     return std::visit([](const auto& penalty) { return penalty.l1(); }, penalty);
   }

@@ -1,6 +1,6 @@
 // The certificates of separable losses: for each output k that of dual_gap.hpp,
 //     min F_k >= D_k(u_k) = -(1/S) sum_i s_i l*(u_ik, y_ik) - R*(-(1/S) X^T (s o u_k)),   sum_i s_i u_ik = 0,
-// all of them in one pass over X. As there, SAG's table is the dual point.
+// all of them in one pass over X; the last condition is for free intercepts. As there, SAG's table is the dual point.
 #pragma once
 
 #include <algorithm>
@@ -34,9 +34,9 @@ class SeparableEvaluation final : public MultiEvaluation<View> {
     for (std::size_t k = 0; k < K_; ++k) {
       for (std::size_t i = 0; i < n; ++i) z_k[i] = z[i * K_ + k];
       for (std::size_t i = 0; i < n; ++i) y_k[i] = problem_.target(i, k);
-      const InterceptProblem along{problem_.loss.of_output(), z_k.data(), y_k.data(), problem_.s, n};
-      if (problem_.fit_intercept) b[k] = along.solve(b[k]);
-      objectives[k] += along.objective(b[k]) / problem_.total_weight;
+      const InterceptProblem along{problem_.loss.of_output(), z_k.data(), Targets(y_k.data()), problem_.s, n, 1};
+      if (problem_.has_free_intercept()) b[k] = along.solve(b[k]);
+      objectives[k] += along.objective(b[k]) / problem_.total_weight + problem_.intercept_penalty.value(b[k]);
     }
     return objectives;
   }
@@ -77,7 +77,7 @@ class SeparableEvaluation final : public MultiEvaluation<View> {
     for (std::size_t choice = 0; choice < strides.size(); ++choice) {
       positive[choice].resize(K_);
       negative[choice].resize(K_);
-      for (std::size_t i = 0; problem_.fit_intercept && i < problem_.n_rows(); i += strides[choice]) {
+      for (std::size_t i = 0; problem_.has_free_intercept() && i < problem_.n_rows(); i += strides[choice]) {
         for (std::size_t k = 0; k < K_; ++k) {
           const double mass = problem_.weight(i) * derivative_or_zero(u[i * K_ + k]);
           positive[choice][k] += std::max(mass, 0.0);
@@ -132,6 +132,9 @@ class SeparableEvaluation final : public MultiEvaluation<View> {
     return dual_objectives(u, {}, gradient);
   }
   std::vector<double> dual_objectives(const double* u, const Balance& balance, const double* gradient) {
+    const ElasticNet& of_intercept = problem_.intercept_penalty;
+    std::vector<double> slopes(K_);
+    if (problem_.has_penalized_intercept()) slopes = this->mean_derivatives(u);
     std::vector<double> scale(K_, 1.0);
     std::vector<double> bounds(K_);
     if (problem_.l2() > 0) {
@@ -140,9 +143,15 @@ class SeparableEvaluation final : public MultiEvaluation<View> {
             return sums_over_columns([&](std::size_t j) { return -penalty.conjugate(-gradient[j]); });
           },
           problem_.penalty);
+      for (std::size_t k = 0; k < K_ && problem_.has_penalized_intercept(); ++k)
+        bounds[k] -= of_intercept.conjugate(-slopes[k]);
     } else {
       const std::vector<double> largest = this->largest_entries(gradient, std::vector<double>(K_));
-      for (std::size_t k = 0; k < K_; ++k) scale[k] = largest[k] > problem_.l1() ? problem_.l1() / largest[k] : 1;
+      for (std::size_t k = 0; k < K_; ++k) {
+        if (largest[k] > problem_.l1()) scale[k] = problem_.l1() / largest[k];
+        const double slope = std::fabs(slopes[k]);
+        if (slope * scale[k] > of_intercept.l1()) scale[k] = of_intercept.l1() / slope;
+      }
     }
     const auto balanced = [&](std::size_t first, std::size_t count) {
       for (std::size_t i = first; i < first + count; ++i) {
@@ -173,7 +182,8 @@ class SeparableEvaluation final : public MultiEvaluation<View> {
           return problem_.loss.of_output().value_sum(of_k, y, s, count);
         });
     std::vector<double> sums = penalties(W);
-    for (std::size_t k = 0; k < K_; ++k) sums[k] += losses[k] / problem_.total_weight;
+    for (std::size_t k = 0; k < K_; ++k)
+      sums[k] += losses[k] / problem_.total_weight + problem_.intercept_penalty.value(b[k]);
     return sums;
   }
 

@@ -33,6 +33,7 @@ class MultiSvrg final : public Solver {
         gradient_(problem.n_coefficients()),
         fresh_(K_),
         no_change_(K_),
+        slopes_(K_),
         certificates_(problem.n_problems()),
         first_objectives_(problem.n_problems()),
         last_objectives_(problem.n_problems()) {
@@ -80,6 +81,7 @@ class MultiSvrg final : public Solver {
     transfer_columns(archive, iterate_, problem_.n_columns(), K_);
     archive(derivatives_);
     archive(intercepts_);
+    archive(slopes_);
     for (Certificate& certificate : certificates_) {
       archive(certificate.objective);
       archive(certificate.lower_bound);
@@ -121,7 +123,7 @@ class MultiSvrg final : public Solver {
     anchored_ = false;
   }
 
-  // The intercepts of the anchor are the best ones: its derivatives sum to zero.
+  // Free intercepts of the anchor are the best ones: its derivatives sum to zero.
   void take_anchor(bool may_go_back = true) {
     iterate_.settle();
     copy_coefficients(iterate_, problem_.n_columns(), K_, coef_);
@@ -138,6 +140,7 @@ class MultiSvrg final : public Solver {
     for (std::size_t j = 0; j < problem_.n_columns(); ++j) {
       for (std::size_t k = 0; k < K_; ++k) iterate_.gradient_sums(j)[k] = problem_.total_weight * gradient_[j * K_ + k];
     }
+    if (problem_.has_penalized_intercept()) slopes_ = evaluation_->mean_derivatives(derivatives_.data());
     anchored_ = true;
   }
 
@@ -161,7 +164,10 @@ class MultiSvrg final : public Solver {
     const double* u = &derivatives_[i * K_];
     for (std::size_t k = 0; k < K_; ++k) fresh_[k] = factor * (g[k] - u[k]);
     if (problem_.fit_intercept) {
-      for (std::size_t k = 0; k < K_; ++k) intercepts_[k] -= fresh_[k];
+      const double step = iterate_.step_size();
+      for (std::size_t k = 0; k < K_; ++k) {
+        intercepts_[k] = problem_.prox_intercept(intercepts_[k] - fresh_[k] - step * slopes_[k], step);
+      }
     }
     iterate_.step(row, fresh_.data(), no_change_.data());
   }
@@ -181,7 +187,8 @@ class MultiSvrg final : public Solver {
   std::vector<double> gradient_;
   std::vector<double> fresh_;
   std::vector<double> no_change_;
-  bool anchored_ = false;  // the anchor is the present iterate, and certificates_ are its certificates
+  std::vector<double> slopes_;  // (1/S) sum_i s_i u_i: zero at the best intercepts
+  bool anchored_ = false;       // the anchor is the present iterate, and certificates_ are its certificates
   std::vector<Certificate> certificates_;
   std::vector<double> first_objectives_;
   std::vector<double> last_objectives_;

@@ -167,7 +167,7 @@ class MultiTableSolver final : public Solver {
     }
     if (problem_.fit_intercept) {
       for (std::size_t k = 0; k < K_; ++k) {
-        intercepts_[k] -= step * intercept_sums_[k] / mass_ + fresh_[k];
+        intercepts_[k] = problem_.prox_intercept(intercepts_[k] - step * intercept_sums_[k] / mass_ - fresh_[k], step);
         intercept_sums_[k] += change_[k];
       }
     }

@@ -74,7 +74,8 @@ null_objective_ : float or ndarray of shape (n_outputs,)
 objective_ : float or ndarray of shape (n_outputs,)
     Mean loss plus penalty at the solution.
 converged_ : bool
-    Whether every output met ``tol``.
+    Whether every output met ``tol``. sag, saga and svrg fit outputs with the same penalty side by
+    side, up to 64, until all have; each sample drawn then serves all of them.
 solver_, sampling_, stopping_ : str or ndarray of shape (n_outputs,)
     The solver and the sampling that ran ("none" where nothing is drawn), and what ended the fit:
     "duality gap", "gradient norm", "max_iter", "no progress" (rounding stands in the way),

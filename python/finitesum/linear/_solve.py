@@ -105,16 +105,17 @@ def solve_outputs(
         The core's results, one per output.
     """
     deadline = time.monotonic() + control.time_limit
-    stopped: str | None = None
+    stopped: list[str] = []  # by what from outside of the fit
     results: list[FitResult] = []
     with open_progress(control.verbose, control.max_iter, len(problems)) as show:
         for group in _groups(X, problems, control):
-            if stopped is None:
+            late = bool(stopped)
+            if late:
+                time_left, monitor = 0.0, None
+            else:
                 time_left = max(0.0, deadline - time.monotonic())
                 first = group.start if len(problems) > 1 else None
-                monitor = _monitor(control.callback, show, first)
-            else:
-                time_left, monitor = 0.0, None
+                monitor = _monitor(control.callback, show, first, stopped)
             problem = problems[group.start]
             target = targets.together(group) if len(group) > 1 else targets.of(group.start)
             key = resume.key(target, (problem, len(group)))
@@ -126,11 +127,10 @@ def solve_outputs(
             )  # fmt: skip
             resume.keep(key, control.seed, found[0])
             for result in found:
-                if stopped is not None and not result["converged"]:
-                    result["stopping"] = stopped
-            stopped = stopped or next(
-                (r["stopping"] for r in found if r["stopping"] in _STOPPED_FROM_OUTSIDE), None
-            )
+                if late and not result["converged"]:
+                    result["stopping"] = stopped[0]
+                elif result["stopping"] in _STOPPED_FROM_OUTSIDE:
+                    stopped.append(result["stopping"])
             results += found
     return results
 
@@ -207,6 +207,7 @@ def _fit_group(
     }
     intercept_init = intercept_init if control.fit_intercept else None
     if problem.n_classes is None and n_outputs == 1:
+        shared["n_threads"] = control.n_threads
         results = [_core.fit(X, target, weight, intercept_init=intercept_init, **shared)]
     else:
         found = _core.fit_multi(
@@ -245,10 +246,13 @@ def _split(found: MultiFitResult) -> list[FitResult]:
     ]
 
 
-def _monitor(callback: Callback | None, show: Show | None, first: int | None) -> Monitor | None:
+def _monitor(
+    callback: Callback | None, show: Show | None, first: int | None, stopped: list[str]
+) -> Monitor | None:
     """Join the callback and the display; None if neither was asked for.
 
-    Outputs of a group are numbered from `first`, which is None for a fit of one output.
+    Outputs of a group are numbered from `first`, which is None for a fit of one output. A callback
+    that stops the fit leaves word in `stopped`: its output may have converged at the same time.
     """
     if callback is None and show is None:
         return None
@@ -258,7 +262,10 @@ def _monitor(callback: Callback | None, show: Show | None, first: int | None) ->
             check = {**check, "output": first + check.get("output", 0)}
         if show is not None:
             show(check)
-        return callback is not None and bool(callback(check))
+        if callback is None or not callback(check):
+            return False
+        stopped.append("callback")
+        return True
 
     return monitor
 
