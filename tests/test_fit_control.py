@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import scipy.sparse as sp
 from sklearn.exceptions import ConvergenceWarning
 
 from finitesum import LinearSVC, LogisticRegression, Ridge, _core
@@ -98,6 +99,7 @@ def test_time_limit() -> None:
 def test_time_limit_is_for_all_outputs_together() -> None:
     X, y = large()
     y = np.digitize(X[:, 0], [-0.5, 0.0, 0.5])
+    X = sp.csr_array(X)
     model = endless(LinearSVC, time_limit=0.3)
     started = time.perf_counter()
     with pytest.warns(ConvergenceWarning, match="4 of 4 outputs"):
@@ -123,14 +125,15 @@ def test_time_limit_is_for_all_outputs_one_after_the_other() -> None:
     assert not model.coef_[1:].any()  # no time was left: the null model
 
 
-# sag works on all outputs side by side, newton on one after the other, each done in one check.
+# sag works on sparse rows for all outputs side by side, newton on one after the other, each done in
+# one check.
 @pytest.mark.parametrize(
     ("solver", "stopping"),
     [("sag", ["callback"] * 3), ("newton", ["duality gap", "duality gap", "callback"])],
 )
 def test_callback_stops_all_outputs(solver: str, stopping: list[str]) -> None:
-    X, _ = small()
-    y = np.digitize(X[:, 0], [-0.5, 0.5])
+    X = sp.csr_array(small()[0])
+    y = np.digitize(small()[0][:, 0], [-0.5, 0.5])
     seen: list[dict[str, float]] = []
 
     def second_output(check: dict[str, float]) -> bool:

@@ -67,7 +67,7 @@ def test_linear_svc_without_intercept_is_scikit_learns(solver):
 
 @each_solver
 def test_report_is_per_output(solver):
-    model = Ridge(solver=solver, random_state=0).fit(design(), Y)
+    model = Ridge(solver=solver, random_state=0).fit(design(sparse=True), Y)
     for name in ("dual_gap_", "relative_gap_", "objective_", "null_objective_", "n_iter_"):
         assert getattr(model, name).shape == (4,)
     assert np.all(model.relative_gap_ <= model.tol)
@@ -97,11 +97,13 @@ def test_groups_of_outputs(monkeypatch):
     """A few at a time where they are many: each group is a fit of its own."""
     y = RNG.integers(5, size=N)
     options = {"solver": "saga", "fit_intercept": True, **TIGHT}
-    together = LinearSVC(C=0.1, **options).fit(design(), y)
+    X = design(sparse=True)
+    together = LinearSVC(C=0.1, **options).fit(X, y)
+    assert together.history_["passes"].max() == together.n_iter_
     monkeypatch.setattr(_solve, "_MOST_TOGETHER", 2)
     seen = []
     by_two = LinearSVC(C=0.1, callback=lambda check: seen.append(check["output"]), **options)
-    by_two.fit(design(), y)
+    by_two.fit(X, y)
     assert set(seen) == set(range(5))
     assert_allclose(by_two.coef_, together.coef_, rtol=0, atol=1e-4)
     assert_allclose(by_two.intercept_, together.intercept_, rtol=0, atol=1e-4)
@@ -109,7 +111,7 @@ def test_groups_of_outputs(monkeypatch):
 
 @each_solver
 def test_samples_and_classes_without_weight_are_absent(solver):
-    X = np.r_[design(), 100 * design()[:6]]
+    X = sp.csr_array(np.r_[design(), 100 * design()[:6]])
     y = np.r_[CLASSES, ["aaa", "none", "top"] * 2]
     weight = np.r_[WEIGHT, np.zeros(6)]
     model = LinearSVC(solver=solver, C=0.3, **TIGHT).fit(X, y, weight)
@@ -143,9 +145,17 @@ def test_other_parameters_start_from_the_coefficients(solver):
     assert_allclose(first, optimum, rtol=1e-3)
 
 
-def test_float32_is_used_in_place():
-    X = design().astype(np.float32)
-    options = {"solver": "saga", **TIGHT}
+def test_dense_outputs_are_fitted_one_after_the_other():
+    model = Ridge(solver="saga", random_state=0).fit(design(), Y)
+    alone = Ridge(solver="saga", random_state=0).fit(design(), Y[:, 2])
+    assert np.array_equal(model.coef_[2], alone.coef_)
+    assert model.n_iter_[2] == alone.n_iter_
+
+
+@each_solver
+def test_float32_is_used_in_place(solver):
+    X = design(sparse=True).astype(np.float32)
+    options = {"solver": solver, **TIGHT}
     single = Ridge(**options).fit(X, Y)
     double = Ridge(**options).fit(X.astype(float), Y)
     assert_allclose(single.coef_, double.coef_, rtol=0, atol=1e-4)

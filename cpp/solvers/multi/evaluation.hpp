@@ -29,7 +29,7 @@ class MultiEvaluation {
   // z = X W, n x K, without the intercepts.
   void multiply(const double* W, double* z) const {
     const std::size_t K = problem_.n_outputs;
-    for (std::size_t i = 0; i < problem_.n_rows(); ++i) dot(kernels_, problem_.X.row(i), W, K, z + i * K);
+    for (std::size_t i = 0; i < problem_.n_rows(); ++i) dot(kernels_, row_before_next(i, W), W, K, z + i * K);
   }
 
   // Turns scores into derivatives u, and writes (1/S) X^T (s o u) to the gradient.
@@ -70,7 +70,7 @@ class MultiEvaluation {
     std::vector<double> slopes(K);
     std::vector<double> z(K);
     for (std::size_t i = 0; i < problem_.n_rows(); ++i) {
-      dot(kernels_, problem_.X.row(i), W, K, z.data());
+      dot(kernels_, row_before_next(i, W), W, K, z.data());
       const double* u = derivatives_at(i, z.data(), b);
       for (std::size_t k = 0; k < K; ++k) slopes[k] += problem_.weight(i) * u[k] / problem_.total_weight;
       add_row(i, u, gradient);
@@ -117,12 +117,22 @@ class MultiEvaluation {
     return row_loss_.differentiate(i);
   }
 
+  // Row i of a sweep over all of them, whose next row's part of the p x K matrix w is fetched meanwhile.
+  typename View::Row row_before_next(std::size_t i, const double* w) const {
+    constexpr std::size_t numbers_in_cache = 16384;
+    if (i + 1 < problem_.n_rows() && problem_.n_coefficients() > numbers_in_cache) {
+      if (i + 4 < problem_.n_rows()) prefetch_once(problem_.X.row(i + 4));
+      prefetch_columns(problem_.X.row(i + 1), w, problem_.n_outputs);
+    }
+    return problem_.X.row(i);
+  }
+
   // gradient += (s_i / S) x_i change^T
   void add_row(std::size_t i, const double* change, double* gradient) {
     const double factor = problem_.weight(i) / problem_.total_weight;
     if (factor == 0) return;
     for (std::size_t k = 0; k < factors_.size(); ++k) factors_[k] = factor * change[k];
-    axpy(kernels_, factors_.data(), problem_.X.row(i), gradient, factors_.size());
+    axpy(kernels_, factors_.data(), row_before_next(i, gradient), gradient, factors_.size());
   }
 
   // Of the gradient, and of the intercepts' part of it, the slopes; per problem.

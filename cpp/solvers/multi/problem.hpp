@@ -183,4 +183,13 @@ void axpy(const SparseColumnKernels<T, I>& k, const double* a, SparseRow<T, I> x
   k.axpy(a, x.values, x.indices, x.size, w, K);
 }
 
+// Fetches what such a product with the row will read of w. Dense rows come in order by themselves.
+template <class T>
+void prefetch_columns(DenseRow<T>, const double*, std::size_t) {}
+template <class T, class I>
+void prefetch_columns(SparseRow<T, I> x, const double* w, std::size_t K) {
+  for (std::size_t k = 0; k < x.size; ++k)
+    prefetch_bytes(w + static_cast<std::size_t>(x.indices[k]) * K, K * sizeof(double));
+}
+
 }  // namespace finitesum

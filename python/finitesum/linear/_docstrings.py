@@ -15,7 +15,10 @@ max_iter : int, default=1000
 fit_intercept : bool, default=True
     Whether to fit an intercept. It is not penalized (by `LinearSVC`: see there).
 solver : {"auto", "sag", "saga", "svrg", "newton"}, default="auto"
-    "auto" chooses by the shape of the data; ``solver_`` names the choice.
+    "auto" chooses by the shape of the data; ``solver_`` names the choice. Several outputs with the
+    same penalty are fitted side by side by sag, saga and svrg if X is sparse, up to 64 of them,
+    until the last one meets ``tol``: a sample drawn serves them all, each output keeps a number per
+    sample. Otherwise they are fitted one after the other.
 sampling : {"auto", "uniform", "cyclic", "shuffle", "lipschitz", "adaptive"}, default="auto"
     How the stochastic solvers draw samples: evenly; in order; in an order shuffled anew for each
     epoch; half evenly and half in proportion to the largest curvature of their loss; or to their
@@ -74,8 +77,7 @@ null_objective_ : float or ndarray of shape (n_outputs,)
 objective_ : float or ndarray of shape (n_outputs,)
     Mean loss plus penalty at the solution.
 converged_ : bool
-    Whether every output met ``tol``. sag, saga and svrg fit outputs with the same penalty side by
-    side, up to 64, until all have; each sample drawn then serves all of them.
+    Whether every output met ``tol``.
 solver_, sampling_, stopping_ : str or ndarray of shape (n_outputs,)
     The solver and the sampling that ran ("none" where nothing is drawn), and what ended the fit:
     "duality gap", "gradient norm", "max_iter", "no progress" (rounding stands in the way),

@@ -23,7 +23,8 @@ class Ridge(LinearRegressor):
 
         sum_i s_i (y_i - z_i)^2 + alpha ||w||^2,
 
-    the objective of `sklearn.linear_model.Ridge`. Each target is a problem of its own. The report's ``objective_`` and ``dual_gap_`` are those of the mean form, (1/S) sum_i s_i (y_i
+    the objective of `sklearn.linear_model.Ridge`. Each target is a problem of its own.
+    The report's ``objective_`` and ``dual_gap_`` are those of the mean form, (1/S) sum_i s_i (y_i
     - z_i)^2 / 2 + alpha ||w||^2 / (2 S), S the sum of the sample weights s_i.
 
     Parameters
