@@ -314,7 +314,9 @@ def test_warning_names_the_scaler_for_sparse_data():
 )  # fmt: skip
 def test_the_named_change_helps(Scaler, plant):
     X, y, _, _ = plant()
-    model = LogisticRegression(solver="sag", max_iter=100, random_state=0)
+    model = LogisticRegression(
+        solver="sag", max_iter=100, random_state=0, solver_options={"scale_columns": False}
+    )
     warning_of(model, X, y)
     before = model.relative_gap_
     with warnings.catch_warnings():

@@ -32,7 +32,8 @@ def endless(cls: type = LogisticRegression, **kwargs: Any) -> Any:
 def large() -> tuple[np.ndarray, np.ndarray]:
     rng = np.random.default_rng(0)
     X = rng.normal(size=(20000, 50)) * np.logspace(0, -3, 50)
-    return X, np.digitize(X[:, 0] + rng.normal(size=20000), [0.0])
+    y = np.digitize(X[:, 0] + rng.normal(size=20000), [0.0])
+    return X @ np.linalg.qr(rng.normal(size=(50, 50)))[0], y  # no column is the bad one
 
 
 @pytest.mark.parametrize("solver", _core.solver_names())

@@ -139,9 +139,9 @@ def test_loops_are_vectorized(tmp_path, isa):
     )
     n_losses, n_dtypes = len(_core.loss_names()), 2
     instances = {
-        "dense.inl": [n_dtypes, 2 * n_dtypes],  # axpy; step and step_l1
+        "dense.inl": [n_dtypes] + 2 * [2 * n_dtypes],  # axpy; step and step_l1; scaled
         "losses.inl": [n_losses, n_losses],  # derivatives; curvatures
-        "lanes.inl": [2 * n_dtypes + 4 * n_losses],  # dot and norm; both sums, weighted or not
+        "lanes.inl": [4 * n_dtypes + 4 * n_losses],  # dots and norms; both sums, weighted or not
     }
     for file, expected in instances.items():
         lines = (KERNELS / file).read_text().splitlines()

@@ -110,6 +110,43 @@ def test_dense_step(isa, dtype, n, kernel):
 
 @each_isa
 @each_dtype
+@each_length
+def test_scaled_dense_sums(isa, dtype, n):
+    x, w, centers, factors = normal(n, 0, dtype), normal(n, 1), normal(n, 2), np.exp(normal(n, 3))
+    kernels = _core.kernels(isa)
+    centered = x.astype(float) - centers
+    scale = np.sum(np.abs(centered * w))
+    assert kernels.centered_dot(x, centers, w) == pytest.approx(centered @ w, abs=1e-15 * scale)
+    norm = kernels.scaled_squared_norm(x, centers, factors)
+    assert norm == pytest.approx(np.sum(factors * centered**2), rel=1e-14)
+    assert_same_bits_as_lowest(isa, "centered_dot", x, centers, w)
+    assert_same_bits_as_lowest(isa, "scaled_squared_norm", x, centers, factors)
+
+
+@each_isa
+@each_dtype
+@each_length
+@pytest.mark.parametrize("kernel", ["scaled_step", "scaled_step_l1"])
+def test_scaled_dense_step(isa, dtype, n, kernel):
+    x, w, d = normal(n, 0, dtype), normal(n, 1), normal(n, 2)
+    centers, factors = normal(n, 3), np.exp(normal(n, 4))
+    direction, fresh, change, threshold, decay = 0.3, -0.2, 0.11, 0.4, 0.07
+    centered = x.astype(float) - centers
+    moved = w - factors * (direction * d + fresh * centered)
+    if kernel == "scaled_step_l1":
+        limit = factors * threshold
+        moved = np.maximum(moved - limit, 0) + np.minimum(moved + limit, 0)
+        assert n < 15 or np.count_nonzero(moved == 0) > 0
+    actual_w, actual_d = w.copy(), d.copy()
+    coefficients = (centers, factors, direction, fresh, change, threshold, decay)
+    getattr(_core.kernels(isa), kernel)(x, actual_w, actual_d, *coefficients)
+    assert_array_equal(actual_w, moved / (1 + factors * decay))
+    assert_array_equal(actual_d, d + change * centered)
+    assert_same_bits_as_lowest(isa, kernel, x, w, d, *coefficients)
+
+
+@each_isa
+@each_dtype
 @pytest.mark.parametrize("index_dtype", INDEX_DTYPES)
 @each_length
 def test_sparse(isa, dtype, index_dtype, n):

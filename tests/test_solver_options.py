@@ -23,6 +23,9 @@ BAD_VALUES = [
     ("inner_length", True, "a number"),
     ("inner_length", None, "a number"),
     ("inner_length", [2.0], "a number"),
+    ("scale_columns", 1, "True, False or 'auto'"),
+    ("scale_columns", "yes", "True, False or 'auto'"),
+    ("scale_columns", None, "True, False or 'auto'"),
     *[("iterate", bad, "one of 'last' 'random' 'average'") for bad in ("mean", "", 1, None, True)],
     *[
         ("batch_size", bad, r"an integer in \[1, 2\^30\]")

@@ -54,6 +54,43 @@ void bind_dense(Class& c) {
   bind_step("dense_step_l1", &DenseKernels<T>::step_l1);
 }
 
+template <class T>
+void bind_scaled_dense(Class& c) {
+  const auto x = py::arg("x").noconvert();
+  const auto centers = py::arg("centers").noconvert();
+  const auto factors = py::arg("factors").noconvert();
+  const auto w = py::arg("w").noconvert();
+  const auto d = py::arg("d").noconvert();
+  c.def(
+      "centered_dot",
+      [](const KernelTable& k, const Array<T>& x, const Doubles& centers, const Doubles& w) {
+        return dense<T>(k).centered_dot(x.data(), centers.data(), w.data(), common_length(x, centers, w));
+      },
+      x, centers, w);
+  c.def(
+      "scaled_squared_norm",
+      [](const KernelTable& k, const Array<T>& x, const Doubles& centers, const Doubles& factors) {
+        const std::size_t n = common_length(x, centers, factors);
+        return dense<T>(k).scaled_squared_norm(x.data(), centers.data(), factors.data(), n);
+      },
+      x, centers, factors);
+  const auto bind_step = [&](const char* name, auto member) {
+    c.def(
+        name,
+        [member](const KernelTable& k, const Array<T>& x, Doubles& w, Doubles& d, const Doubles& centers,
+                 const Doubles& factors, double direction, double fresh, double change, double threshold,
+                 double decay) {
+          const std::size_t n = common_length(x, w, d, centers, factors);
+          const ScaledStep step = {direction, fresh, change, threshold, decay, centers.data(), factors.data()};
+          (dense<T>(k).*member)(x.data(), w.mutable_data(), d.mutable_data(), n, &step);
+        },
+        x, w, d, centers, factors, py::arg("direction"), py::arg("fresh"), py::arg("change"), py::arg("threshold"),
+        py::arg("decay"));
+  };
+  bind_step("scaled_step", &DenseKernels<T>::scaled_step);
+  bind_step("scaled_step_l1", &DenseKernels<T>::scaled_step_l1);
+}
+
 template <class I>
 void check_indices(const Array<I>& indices, const Doubles& w) {
   for (py::ssize_t i = 0; i < indices.size(); ++i) {
@@ -132,6 +169,8 @@ void bind_kernels(py::module_& m) {
   c.def_readonly("isa", &KernelTable::isa);
   bind_dense<float>(c);
   bind_dense<double>(c);
+  bind_scaled_dense<float>(c);
+  bind_scaled_dense<double>(c);
   bind_sparse<float, std::int32_t>(c);
   bind_sparse<float, std::int64_t>(c);
   bind_sparse<double, std::int32_t>(c);

@@ -5,6 +5,7 @@
 #include <pybind11/pybind11.h>
 
 #include <array>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -38,10 +39,10 @@ inline std::size_t positive_integer(const char* name, const pybind11::handle& va
   return pybind11::int_(pybind11::reinterpret_borrow<pybind11::object>(value)).cast<std::size_t>();
 }
 
-inline bool truth(const char* name, const pybind11::handle& value) {
+inline bool truth(const char* name, const pybind11::handle& value, const char* choices = "True or False") {
   const auto numpys = pybind11::module_::import("numpy").attr("bool_");
   if (!pybind11::isinstance<pybind11::bool_>(value) && !pybind11::isinstance(value, numpys))
-    refuse_option(name, "True or False", value);
+    refuse_option(name, choices, value);
   return value.cast<bool>();
 }
 
@@ -54,6 +55,12 @@ Choice one_of(const char* name, const pybind11::handle& value, const std::array<
     choices += std::string(" '") + names[k] + "'";
   }
   refuse_option(name, choices, value);
+}
+
+// True, False or "auto", which leaves the choice open.
+inline std::optional<bool> bool_or_auto(const char* name, const pybind11::handle& value) {
+  if (pybind11::isinstance<pybind11::str>(value) && value.cast<std::string>() == "auto") return {};
+  return truth(name, value, "True, False or 'auto'");
 }
 
 struct OptionArgument {
@@ -69,8 +76,10 @@ inline const std::vector<OptionArgument>& option_arguments() {
                      SolverOptions& options) { options.iterate = one_of<NextAnchor>(name, value, next_anchor_names); }},
       {"batch_size", [](const char* name, const pybind11::handle& value,
                         SolverOptions& options) { options.batch_size = positive_integer(name, value); }},
-      {"store_derivatives", [](const char* name, const pybind11::handle& value, SolverOptions& options) {
-         options.store_derivatives = truth(name, value);
+      {"store_derivatives", [](const char* name, const pybind11::handle& value,
+                               SolverOptions& options) { options.store_derivatives = truth(name, value); }},
+      {"scale_columns", [](const char* name, const pybind11::handle& value, SolverOptions& options) {
+         options.scale_columns = bool_or_auto(name, value);
        }}};
   return arguments;
 }

@@ -50,8 +50,46 @@ void dense_step_l1(const T* x, double* w, double* d, std::size_t n, const StepCo
 }
 
 template <class T>
-constexpr DenseKernels<T> dense_kernels = {dense_dot<T>, squared_norm<T>, dense_axpy<T>, dense_step<T>,
-                                           dense_step_l1<T>};
+double centered_dot(const T* x, const double* centers, const double* w, std::size_t n) {
+  return lane_sum(
+      n, [=](std::size_t i) FINITESUM_INLINE_LAMBDA { return (static_cast<double>(x[i]) - centers[i]) * w[i]; });
+}
+
+template <class T>
+double scaled_squared_norm(const T* x, const double* centers, const double* factors, std::size_t n) {
+  return lane_sum(n, [=](std::size_t i) FINITESUM_INLINE_LAMBDA {
+    const double value = static_cast<double>(x[i]) - centers[i];
+    return factors[i] * (value * value);
+  });
+}
+
+template <bool HasL1, class T>
+FINITESUM_INLINE void scaled_step_with(const T* __restrict x, double* __restrict w, double* __restrict d,
+                                       const double* __restrict centers, const double* __restrict factors,
+                                       std::size_t n, const ScaledStep c) {
+#pragma omp simd
+  for (std::size_t j = 0; j < n; ++j) {
+    const double x_j = static_cast<double>(x[j]) - centers[j];
+    const double moved = w[j] - factors[j] * (c.direction * d[j] + c.fresh * x_j);
+    w[j] = (HasL1 ? math::soft_threshold(moved, factors[j] * c.threshold) : moved) / (1.0 + factors[j] * c.decay);
+    d[j] += c.change * x_j;
+  }
+}
+
+template <class T>
+void scaled_step(const T* x, double* w, double* d, std::size_t n, const ScaledStep* c) {
+  scaled_step_with<false>(x, w, d, c->centers, c->factors, n, *c);
+}
+
+template <class T>
+void scaled_step_l1(const T* x, double* w, double* d, std::size_t n, const ScaledStep* c) {
+  scaled_step_with<true>(x, w, d, c->centers, c->factors, n, *c);
+}
+
+template <class T>
+constexpr DenseKernels<T> dense_kernels = {dense_dot<T>,           squared_norm<T>,  dense_axpy<T>,
+                                           dense_step<T>,          dense_step_l1<T>, centered_dot<T>,
+                                           scaled_squared_norm<T>, scaled_step<T>,   scaled_step_l1<T>};
 
 }  // namespace
 }  // namespace finitesum::FINITESUM_ISA

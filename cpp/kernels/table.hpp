@@ -19,6 +19,19 @@ struct StepCoefficients {
   double shrink;
 };
 
+// The same step for rows seen as x_j - m_j, with a length of its own for each column:
+//   w_j <- soft(w_j - c_j (direction * d_j + fresh * (x_j - m_j)), c_j threshold) / (1 + c_j decay)
+//   d_j <- d_j + change * (x_j - m_j)
+struct ScaledStep {
+  double direction;
+  double fresh;
+  double change;
+  double threshold;
+  double decay;
+  const double* centers;  // m
+  const double* factors;  // c
+};
+
 template <class T>
 struct DenseKernels {
   double (*dot)(const T* x, const double* w, std::size_t n);
@@ -26,6 +39,11 @@ struct DenseKernels {
   void (*axpy)(double a, const T* x, double* w, std::size_t n);                              // w += a x
   void (*step)(const T* x, double* w, double* d, std::size_t n, const StepCoefficients* c);  // takes threshold as 0
   void (*step_l1)(const T* x, double* w, double* d, std::size_t n, const StepCoefficients* c);
+  double (*centered_dot)(const T* x, const double* centers, const double* w, std::size_t n);  // (x - m).w
+  double (*scaled_squared_norm)(const T* x, const double* centers, const double* factors,
+                                std::size_t n);                                               // sum_j c_j (x_j - m_j)^2
+  void (*scaled_step)(const T* x, double* w, double* d, std::size_t n, const ScaledStep* c);  // takes threshold as 0
+  void (*scaled_step_l1)(const T* x, double* w, double* d, std::size_t n, const ScaledStep* c);
 };
 
 // Column indices must be unique within a row and lie inside w.

@@ -11,12 +11,12 @@
 // From begin_average() to end_average(), while d stands still (SVRG), the iterates are summed, as exactly.
 #pragma once
 
-#include <algorithm>
 #include <cstddef>
-#include <cstdint>
 #include <vector>
 
-#include "penalties/lazy_prox.hpp"
+#include "solvers/classed_iterate.hpp"
+#include "solvers/column_scaling.hpp"
+#include "solvers/lagged_iterate.hpp"
 #include "solvers/problem.hpp"
 
 namespace finitesum {
@@ -28,15 +28,19 @@ class DenseIterate {
   static constexpr double mass_growth = 0;
   static constexpr double step_tolerance = 0;
 
-  DenseIterate(const Problem<DenseView<T>>& problem, double* /*lent*/)
+  DenseIterate(const Problem<DenseView<T>>& problem, double* /*lent*/, const ColumnScaling& scaling)
       : kernels_(dense<T>(problem.kernels)),
         add_(dense<double>(problem.kernels).axpy),
+        scaling_(scaling),
         l1_(problem.l1()),
         l2_(problem.l2()),
         w_(problem.n_columns()),
         d_(problem.n_columns()) {}
 
-  double predict(DenseRow<T> x) const { return kernels_.dot(x.values, w_.data(), x.size); }
+  double predict(DenseRow<T> x) const {
+    if (scaling_.is_on()) return kernels_.centered_dot(x.values, centers(), w_.data(), x.size);
+    return kernels_.dot(x.values, w_.data(), x.size);
+  }
 
   double step_size() const { return step_; }
   void set_step(double step) {
@@ -51,12 +55,22 @@ class DenseIterate {
   }
 
   void step(DenseRow<T> x, double fresh, double change) {
-    coefficients_.fresh = fresh;
-    coefficients_.change = change;
-    (l1_ > 0 ? kernels_.step_l1 : kernels_.step)(x.values, w_.data(), d_.data(), x.size, &coefficients_);
+    if (scaling_.is_on()) {
+      scaled_step(x, {coefficients_.direction, fresh, change, step_ * l1_, step_ * l2_, centers(), factors()});
+    } else {
+      coefficients_.fresh = fresh;
+      coefficients_.change = change;
+      (l1_ > 0 ? kernels_.step_l1 : kernels_.step)(x.values, w_.data(), d_.data(), x.size, &coefficients_);
+    }
     if (!sum_.empty()) add_(1, w_.data(), sum_.data(), w_.size());
   }
-  void shift(DenseRow<T> x, double fresh) { kernels_.axpy(-fresh, x.values, w_.data(), x.size); }
+  void shift(DenseRow<T> x, double fresh) {
+    if (scaling_.is_on()) {
+      scaled_step(x, {0, fresh, 0, 0, 0, centers(), factors()});
+    } else {
+      kernels_.axpy(-fresh, x.values, w_.data(), x.size);
+    }
+  }
 
   void begin_average() { sum_.assign(w_.size(), 0.0); }
   void end_average(double n_steps) {
@@ -68,10 +82,19 @@ class DenseIterate {
   void wake() {}
   double& coefficient(std::size_t j) { return w_[j]; }
   double& gradient_sum(std::size_t j) { return d_[j]; }
+  double center(std::size_t j) const { return scaling_.is_on() ? scaling_.centers[j] : 0; }
 
  private:
+  const double* centers() const { return scaling_.centers.data(); }
+  const double* factors() const { return scaling_.factors.data(); }
+  void scaled_step(DenseRow<T> x, const ScaledStep& step) {
+    (step.threshold > 0 ? kernels_.scaled_step_l1 : kernels_.scaled_step)(x.values, w_.data(), d_.data(), x.size,
+                                                                          &step);
+  }
+
   const DenseKernels<T>& kernels_;
   decltype(DenseKernels<double>::axpy) add_;
+  const ColumnScaling& scaling_;
   double l1_;
   double l2_;
   double step_ = 0;
@@ -98,7 +121,7 @@ class ScaledIterate {
   static constexpr double mass_growth = 0;
   static constexpr double step_tolerance = 0;
 
-  ScaledIterate(const Problem<CsrView<T, I>>& problem, double* /*lent*/)
+  ScaledIterate(const Problem<CsrView<T, I>>& problem, double* /*lent*/, const ColumnScaling& /*off*/)
       : l2_(problem.l2()), pairs_(problem.n_columns()) {}
 
   double predict(SparseRow<T, I> x) const {
@@ -180,6 +203,7 @@ class ScaledIterate {
   void wake() {}
   double& coefficient(std::size_t j) { return pairs_[j].v; }
   double& gradient_sum(std::size_t j) { return pairs_[j].d; }
+  static double center(std::size_t /*j*/) { return 0; }
 
  private:
   struct alignas(16) Pair {
@@ -209,144 +233,19 @@ class ScaledIterate {
   std::vector<double> sum_;  // of the iterates, but for what the two sums above still owe it; empty: not wanted
 };
 
-// With L1 each coordinate carries the number of the step up to which it is current, and is brought up to date in closed
-// form when a row names it. The caller lends p doubles for these numbers (exact as doubles up to 2^53 steps).
-template <class T, class I>
-class LaggedIterate {
- public:
-  // A catch-up is closed-form only while `direction` stands still, so the mass follows the rows seen in jumps of a
-  // sixteenth.
-  static constexpr double mass_growth = 1.0 / 16;
-  static constexpr double step_tolerance = 1.0 / 16;
-
-  LaggedIterate(const Problem<CsrView<T, I>>& problem, double* lent)
-      : l1_(problem.l1()), l2_(problem.l2()), segments_(1), pairs_(problem.n_columns()), current_to_(lent) {}
-
-  double predict(SparseRow<T, I> x) {
-    double sum = 0;
-    for (std::size_t k = 0; k < x.size; ++k) {
-      const auto j = static_cast<std::size_t>(x.indices[k]);
-      catch_up(j);
-      sum += double{x.values[k]} * pairs_[j].w;
-    }
-    return sum;
-  }
-
-  double step_size() const { return step_; }
-  void set_step(double step) {
-    if (step == step_) return;
-    settle();
-    wake();
-    step_ = step;
-    prox_ = LazyProx(step * l1_, step * l2_);
-    set_mass(mass_);
-  }
-  void set_mass(double mass) {
-    mass_ = mass;
-    const double direction = step_ / mass;
-    if (segments_.back().first_step == clock_) {
-      segments_.back().direction = direction;
-    } else {
-      segments_.push_back({clock_, direction});
-    }
-  }
-
-  // Must follow predict(x), which has brought the row's coordinates up to date.
-  void step(SparseRow<T, I> x, double fresh, double change) {
-    const double direction = segments_.back().direction;
-    ++clock_;
-    for (std::size_t k = 0; k < x.size; ++k) {
-      const auto j = static_cast<std::size_t>(x.indices[k]);
-      Pair& pair = pairs_[j];
-      const double value = double{x.values[k]};
-      pair.w = prox_.once(pair.w - direction * pair.d - fresh * value);
-      pair.d += change * value;
-      current_to_[j] = static_cast<double>(clock_);
-      if (!sum_.empty()) sum_[j] += pair.w;
-    }
-  }
-  // Must follow predict(x), too.
-  void shift(SparseRow<T, I> x, double fresh) {
-    for (std::size_t k = 0; k < x.size; ++k)
-      pairs_[static_cast<std::size_t>(x.indices[k])].w -= fresh * double{x.values[k]};
-  }
-
-  void begin_average() { sum_.assign(pairs_.size(), 0.0); }
-  void end_average(double n_steps) {
-    settle();
-    for (std::size_t j = 0; j < pairs_.size(); ++j) pairs_[j].w = sum_[j] / n_steps;
-  }
-
-  void prefetch(SparseRow<T, I> x) const {
-    for (std::size_t k = 0; k < x.size; ++k) {
-      const auto j = static_cast<std::size_t>(x.indices[k]);
-      __builtin_prefetch(&pairs_[j]);
-      __builtin_prefetch(&current_to_[j]);
-    }
-  }
-
-  // Leaves the lent doubles free for other use until wake().
-  void settle() {
-    if (clock_ == 0) return;
-    for (std::size_t j = 0; j < pairs_.size(); ++j) catch_up(j);
-    clock_ = 0;
-    segments_.assign(1, {0, step_ / mass_});
-  }
-  void wake() { std::fill_n(current_to_, pairs_.size(), 0.0); }
-  double& coefficient(std::size_t j) { return pairs_[j].w; }
-  double& gradient_sum(std::size_t j) { return pairs_[j].d; }
-
- private:
-  struct alignas(16) Pair {
-    double w = 0;
-    double d = 0;
-  };
-  struct Segment {
-    std::int64_t first_step;
-    double direction;
-  };
-
-  void catch_up(std::size_t j) {
-    Pair& pair = pairs_[j];
-    auto from = static_cast<std::int64_t>(current_to_[j]);
-    current_to_[j] = static_cast<double>(clock_);
-    if (from == clock_ || (pair.w == 0 && pair.d == 0)) return;
-    std::size_t segment = segments_.size() - 1;
-    while (segments_[segment].first_step > from) --segment;
-    while (from < clock_) {
-      const std::int64_t to = segment + 1 < segments_.size() ? segments_[segment + 1].first_step : clock_;
-      const double drift = segments_[segment].direction * pair.d;
-      if (!sum_.empty()) sum_[j] += prox_.path_sum(pair.w, drift, to - from);
-      pair.w = prox_(pair.w, drift, to - from);
-      from = to;
-      ++segment;
-    }
-  }
-
-  double l1_;
-  double l2_;
-  double step_ = 0;
-  LazyProx prox_{0, 0};
-  double mass_ = 1;
-  std::int64_t clock_ = 0;
-  std::vector<Segment> segments_;
-  std::vector<Pair> pairs_;
-  double* current_to_;
-  std::vector<double> sum_;  // of the iterates that each coordinate has gone through; empty: not wanted
-};
-
 template <class Iterate>
 struct IterateType {
   using type = Iterate;
 };
 
-// Calls make(IterateType<...>) with the iterate that suits the view and the penalty.
+// Calls make(IterateType<...>) with the iterate that suits the view, the penalty and the scaling.
 template <class View, class Make>
-auto with_iterate(const Problem<View>& problem, Make&& make) {
+auto with_iterate(const Problem<View>& problem, const ColumnScaling& scaling, Make&& make) {
   using T = typename View::Value;
   if constexpr (View::is_sparse) {
     using I = typename View::Index;
     if (problem.l1() > 0) return make(IterateType<LaggedIterate<T, I>>{});
+    if (scaling.is_on()) return make(IterateType<ClassedIterate<T, I>>{});
     return make(IterateType<ScaledIterate<T, I>>{});
   } else {
     return make(IterateType<DenseIterate<T>>{});

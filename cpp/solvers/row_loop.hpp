@@ -29,6 +29,14 @@ void load_iterate(Iterate& iterate, std::size_t n, const std::vector<double>& st
   }
 }
 
+// m.w, by which the intercept of centered rows is larger; see column_scaling.hpp.
+template <class Iterate>
+double center_prediction(Iterate& iterate, std::size_t n) {
+  double sum = 0;
+  for (std::size_t j = 0; j < n; ++j) sum += iterate.center(j) * iterate.coefficient(j);
+  return sum;
+}
+
 template <class Iterate>
 void copy_coefficients(Iterate& iterate, std::size_t n, double* coef) {
   for (std::size_t j = 0; j < n; ++j) coef[j] = iterate.coefficient(j);

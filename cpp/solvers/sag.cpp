@@ -5,8 +5,10 @@ namespace finitesum {
 
 template <class View>
 std::unique_ptr<Solver> make_sag(const Problem<View>& problem, const SolverSetup& setup) {
-  return with_iterate<View>(problem, [&](auto iterate) -> std::unique_ptr<Solver> {
-    return std::make_unique<TableSolver<View, typename decltype(iterate)::type, TableRule::sag>>(problem, setup);
+  ColumnScaling scaling = scale_columns(problem, setup, true);
+  return with_iterate<View>(problem, scaling, [&](auto iterate) -> std::unique_ptr<Solver> {
+    return std::make_unique<TableSolver<View, typename decltype(iterate)::type, TableRule::sag>>(problem, setup,
+                                                                                                 std::move(scaling));
   });
 }
 

@@ -19,6 +19,9 @@ struct SolverOptions {
   std::optional<NextAnchor> iterate;
   std::optional<std::size_t> batch_size;  // rows per step; 1 if not set
   std::optional<bool> store_derivatives;  // the anchor's, one per row; true if not set
+
+  // Of SAG, SAGA and SVRG.
+  std::optional<bool> scale_columns;  // steps of their own length for columns; by the data if not set
 };
 
 // Which solvers have an option, for problems of one output and of several; nobody may set it for another.
@@ -33,7 +36,8 @@ inline std::vector<OptionRule> option_rules(const SolverOptions& options) {
   return {{"inner_length", options.inner_length.has_value(), {"svrg"}, {"svrg"}},
           {"iterate", options.iterate.has_value(), {"svrg"}, {}},
           {"batch_size", options.batch_size.has_value(), {"svrg"}, {}},
-          {"store_derivatives", options.store_derivatives.has_value(), {"svrg"}, {}}};
+          {"store_derivatives", options.store_derivatives.has_value(), {"svrg"}, {}},
+          {"scale_columns", options.scale_columns.has_value(), {"sag", "saga", "svrg"}, {}}};
 }
 
 }  // namespace finitesum

@@ -1,5 +1,6 @@
 // Smoothness constants of the rows, from which every default step size is derived. Row i contributes f_i = (n s_i / S)
-// l(x_i.w + b, y_i) to the mean (1/n) sum_i f_i, so L_i = (n s_i / S) sup l'' (|x_i|^2 + 1 with an intercept).
+// l(x_i.w + b, y_i) to the mean (1/n) sum_i f_i, so L_i = (n s_i / S) sup l'' (|x_i|^2 + 1 with an intercept), x_i as
+// column_scaling.hpp sees it.
 #pragma once
 
 #include <algorithm>
@@ -9,6 +10,7 @@
 #include <stdexcept>
 #include <vector>
 
+#include "solvers/column_scaling.hpp"
 #include "solvers/line_search.hpp"
 #include "solvers/problem.hpp"
 #include "solvers/sampling.hpp"
@@ -23,18 +25,17 @@ struct Smoothness {
 
 // L_i for a loss with sup l'' = 1. Like everything here for problems of one output and of several.
 template <class AnyProblem>
-double row_smoothness(const AnyProblem& problem, std::size_t i) {
-  const auto row = problem.X.row(i);
-  const double squared = squared_norm(problem.kernels, row.values, row.size) + (problem.fit_intercept ? 1.0 : 0.0);
+double row_smoothness(const AnyProblem& problem, const ColumnScaling& scaling, std::size_t i) {
+  const double squared = squared_norm(problem.kernels, scaling, problem.X.row(i)) + (problem.fit_intercept ? 1.0 : 0.0);
   return static_cast<double>(problem.n_rows()) * problem.weight(i) / problem.total_weight * squared;
 }
 
 // The largest and the mean L_i / sup l''. Refuses data whose row norms overflow.
 template <class AnyProblem>
-Smoothness unit_smoothness(const AnyProblem& problem) {
+Smoothness unit_smoothness(const AnyProblem& problem, const ColumnScaling& scaling = no_scaling) {
   Smoothness result;
   for (std::size_t i = 0; i < problem.n_rows(); ++i) {
-    const double smoothness = row_smoothness(problem, i);
+    const double smoothness = row_smoothness(problem, scaling, i);
     result.max = std::max(result.max, smoothness);
     result.mean += smoothness;
   }
@@ -69,10 +70,14 @@ bool raise(LineSearch& search, const Problem<View>& problem, std::size_t i, doub
 template <class AnyProblem>
 class BasicStepRule {
  public:
+  // `scaling` must outlive the rule.
   template <class Setup>
-  BasicStepRule(const AnyProblem& problem, const Setup& setup, bool may_adapt)
+  BasicStepRule(const AnyProblem& problem, const Setup& setup, bool may_adapt,
+                const ColumnScaling& scaling = no_scaling)
       : problem_(problem),
-        unit_(unit_smoothness(problem)),
+        scaling_(scaling),
+        strong_convexity_(problem.l2() * scaling.smallest_factor()),
+        unit_(unit_smoothness(problem, scaling)),
         curvature_(problem.loss.smoothness()),
         rule_(setup.step_rule),
         given_(setup.step_size),
@@ -82,8 +87,8 @@ class BasicStepRule {
         search_(unit_.max * (std::isinf(curvature_) ? 1 : curvature_)) {
     if (is_uniform()) return;
     const double factor = adapts() && !std::isinf(curvature_) ? curvature_ : 1;
-    sampler_.use_smoothness(factor * unit_.max, adapts() ? problem.l2() : 0,
-                            [&](std::size_t i) { return factor * row_smoothness(problem, i); });
+    sampler_.use_smoothness(factor * unit_.max, adapts() ? strong_convexity() : 0,
+                            [&](std::size_t i) { return factor * row_smoothness(problem, scaling, i); });
   }
 
   const char* sampling() const { return sampling_names[static_cast<std::size_t>(sampling_)]; }
@@ -112,7 +117,7 @@ class BasicStepRule {
     if (!searches() && !adapts()) return false;
     const double omega = to_mean_ * problem_.weight(i);
     if (omega == 0) return false;
-    const double squared_norm = row_smoothness(problem_, i) / omega;
+    const double squared_norm = row_smoothness(problem_, scaling_, i) / omega;
     if (!adapts()) return raise(search_, problem_, i, z, g, squared_norm, omega);
     LineSearch own(estimates().estimate(i) / 2);
     raise(own, problem_, i, z, g, squared_norm, omega);
@@ -137,6 +142,8 @@ class BasicStepRule {
     return b == 1 ? inverse : 1 / (1 / (b * inverse) + (1 - 1 / b) * mean());
   }
 
+  // What the penalty gives, in the columns' units.
+  double strong_convexity() const { return strong_convexity_; }
   double mean() const { return adapts() ? estimates().mean() : curvature() * unit_.mean; }
 
   // Shares of the draws per decile of the rows' smoothness (Schmidt et al. 2017 call it learning to ignore rows).
@@ -146,7 +153,7 @@ class BasicStepRule {
 
   // The step asked for, less what divergence has taken off; `automatic` is the solver's own rule.
   double step(double inverse, double automatic) const {
-    const double n_mu = static_cast<double>(problem_.n_rows()) * problem_.l2();
+    const double n_mu = static_cast<double>(problem_.n_rows()) * strong_convexity();
     const auto choose = [&] {
       if (given_ > 0) return given_;
       switch (rule_) {
@@ -189,6 +196,8 @@ class BasicStepRule {
   double max() const { return adapts() ? estimates().max() : curvature() * unit_.max; }
 
   const AnyProblem& problem_;
+  const ColumnScaling& scaling_;
+  double strong_convexity_;
   Smoothness unit_;
   double curvature_;
   StepSize rule_;

@@ -16,6 +16,7 @@
 #include <limits>
 #include <stdexcept>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "solvers/anchor.hpp"
@@ -29,17 +30,18 @@ namespace {
 template <class View, class Iterate>
 class Svrg final : public Solver {
  public:
-  Svrg(const Problem<View>& problem, const SolverSetup& setup)
+  Svrg(const Problem<View>& problem, const SolverSetup& setup, ColumnScaling scaling)
       : problem_(problem),
         coef_(setup.coef),
         start_(copy_unless_zero(setup.coef, problem.n_columns())),
         start_intercept_(setup.intercept),
-        steps_(problem, setup, false),
+        scaling_(std::move(scaling)),
+        steps_(problem, setup, false, scaling_),
         seed_(setup.seed),
         next_anchor_(setup.options.iterate.value_or(NextAnchor::last)),
         batch_(empty_batch(setup.options, problem.n_rows())),
         n_steps_((inner_draws(setup.options, problem.n_rows()) + batch_.size() - 1) / batch_.size()),
-        iterate_(problem, setup.coef),
+        iterate_(problem, setup.coef, scaling_),
         anchor_(problem.n_rows(), setup.options.store_derivatives.value_or(true)) {
     begin();
   }
@@ -98,6 +100,7 @@ class Svrg final : public Solver {
     if (anchor_.stores) archive(anchor_.margins);
     archive.integer(anchor_.rows_computed_again);
     archive(intercept_);
+    archive(anchor_.intercept);
     archive(anchor_.intercept_slope);
     archive(certificate_.objective);
     archive(certificate_.lower_bound);
@@ -112,14 +115,13 @@ class Svrg final : public Solver {
     last_anchor_.resize(problem_.n_columns());
     copy_coefficients(iterate_, problem_.n_columns(), last_anchor_.data());
     anchor_.w = last_anchor_.data();
-    anchor_.intercept = intercept_;
     anchored_ = true;
   }
 
   double finish() override {
     iterate_.settle();
     copy_coefficients(iterate_, problem_.n_columns(), coef_);
-    return intercept_;
+    return intercept_ - center_prediction(iterate_, problem_.n_columns());
   }
 
  private:
@@ -151,7 +153,7 @@ class Svrg final : public Solver {
     last_objective_ = std::numeric_limits<double>::infinity();
     load_iterate(iterate_, problem_.n_columns(), start_);
     iterate_.set_mass(problem_.total_weight);
-    intercept_ = start_intercept_;
+    intercept_ = start_intercept_ + center_prediction(iterate_, problem_.n_columns());
     anchored_ = false;
   }
 
@@ -159,20 +161,20 @@ class Svrg final : public Solver {
     const std::size_t p = problem_.n_columns();
     iterate_.settle();
     copy_coefficients(iterate_, p, coef_);
-    anchor_.intercept = intercept_;
+    const double shift = center_prediction(iterate_, p);
+    anchor_.intercept = intercept_ - shift;
     evaluate_margins(problem_, coef_, anchor_);
     evaluate_objective(problem_, coef_, anchor_);
     ++anchors_;
     if (may_go_back && is_much_worse(anchor_.objective)) return go_back();
     if (anchors_ == 1) first_objective_ = anchor_.objective;
     last_objective_ = anchor_.objective;
-    last_intercept_ = anchor_.intercept;
+    intercept_ = last_intercept_ = anchor_.intercept + shift;
     last_anchor_.assign(coef_, coef_ + p);
     anchor_.w = last_anchor_.data();
     const double nonzeros = count_nonzeros(coef_, p);
     evaluate_gradient(problem_, anchor_, coef_);
     for (std::size_t j = 0; j < p; ++j) iterate_.gradient_sum(j) = problem_.total_weight * coef_[j];
-    intercept_ = anchor_.intercept;
     certificate_ = certify(problem_, anchor_, nonzeros, coef_);
     anchored_ = true;
     return certificate_;
@@ -229,6 +231,7 @@ class Svrg final : public Solver {
   double* coef_;
   std::vector<double> start_;  // empty: zero
   double start_intercept_;
+  ColumnScaling scaling_;
   StepRule<View> steps_;
   std::uint64_t seed_;
   NextAnchor next_anchor_;
@@ -243,9 +246,9 @@ class Svrg final : public Solver {
   Certificate certificate_;
   double first_objective_ = 0;
   double last_objective_ = 0;
-  double last_intercept_ = 0;
+  double last_intercept_ = 0;  // like intercept_
   std::vector<double> last_anchor_;
-  double intercept_ = 0;
+  double intercept_ = 0;  // of centered rows
   std::size_t draws_ = 0;
   std::size_t anchors_ = 0;
 };
@@ -254,8 +257,9 @@ class Svrg final : public Solver {
 
 template <class View>
 std::unique_ptr<Solver> make_svrg(const Problem<View>& problem, const SolverSetup& setup) {
-  return with_iterate<View>(problem, [&](auto iterate) -> std::unique_ptr<Solver> {
-    return std::make_unique<Svrg<View, typename decltype(iterate)::type>>(problem, setup);
+  ColumnScaling scaling = scale_columns(problem, setup, false);
+  return with_iterate<View>(problem, scaling, [&](auto iterate) -> std::unique_ptr<Solver> {
+    return std::make_unique<Svrg<View, typename decltype(iterate)::type>>(problem, setup, std::move(scaling));
   });
 }
 

@@ -10,6 +10,7 @@
 #include <cmath>
 #include <cstddef>
 #include <limits>
+#include <utility>
 #include <vector>
 
 #include "solvers/lazy_updates.hpp"
@@ -23,13 +24,14 @@ enum class TableRule { sag, saga };
 template <class View, class Iterate, TableRule rule>
 class TableSolver final : public Solver {
  public:
-  TableSolver(const Problem<View>& problem, const SolverSetup& setup)
+  TableSolver(const Problem<View>& problem, const SolverSetup& setup, ColumnScaling scaling)
       : problem_(problem),
         coef_(setup.coef),
         start_(copy_unless_zero(setup.coef, problem.n_columns())),
         start_intercept_(setup.intercept),
-        steps_(problem, setup, true),
-        iterate_(problem, setup.coef),
+        scaling_(std::move(scaling)),
+        steps_(problem, setup, true, scaling_),
+        iterate_(problem, setup.coef, scaling_),
         table_(problem.n_rows()) {
     begin();
   }
@@ -50,9 +52,11 @@ class TableSolver final : public Solver {
 
   Certificate check() override {
     iterate_.settle();
-    return check_iterate(problem_, iterate_, intercept_, coef_, [&](double* gradient) {
+    const double intercept = intercept_ - center_prediction(iterate_, problem_.n_columns());
+    return check_iterate(problem_, iterate_, intercept, coef_, [&](double* gradient) {
       const double to_mean = 1 / problem_.total_weight;
-      for (std::size_t j = 0; j < problem_.n_columns(); ++j) gradient[j] = iterate_.gradient_sum(j) * to_mean;
+      for (std::size_t j = 0; j < problem_.n_columns(); ++j)
+        gradient[j] = (iterate_.gradient_sum(j) + iterate_.center(j) * intercept_sum_) * to_mean;
       return dual_objective(problem_, StoredDerivatives{table_.data()}, gradient);
     });
   }
@@ -73,7 +77,7 @@ class TableSolver final : public Solver {
       return steps_.step(inverse, steps_.draws_independently() ? inverse : 1 / (n * steps_.mean()));
     }
     const double inverse = steps_.inverse_unbiased();
-    return steps_.step(inverse, std::max(inverse / 3, 1 / (2 * (1 / inverse + n * problem_.l2()))));
+    return steps_.step(inverse, std::max(inverse / 3, 1 / (2 * (1 / inverse + n * steps_.strong_convexity()))));
   }
 
   void restart_with_half_step() override {
@@ -97,7 +101,7 @@ class TableSolver final : public Solver {
   double finish() override {
     iterate_.settle();
     copy_coefficients(iterate_, problem_.n_columns(), coef_);
-    return intercept_;
+    return intercept_ - center_prediction(iterate_, problem_.n_columns());
   }
 
  private:
@@ -108,9 +112,9 @@ class TableSolver final : public Solver {
     rows_seen_ = 0;
     mass_seen_ = 0;
     mass_ = 0;
-    intercept_ = start_intercept_;
-    intercept_sum_ = 0;
     load_iterate(iterate_, problem_.n_columns(), start_);
+    intercept_ = start_intercept_ + center_prediction(iterate_, problem_.n_columns());
+    intercept_sum_ = 0;
     if (!start_.empty()) fill_table();
   }
 
@@ -120,12 +124,13 @@ class TableSolver final : public Solver {
     std::vector<double> sum(problem_.n_columns());
     for (std::size_t i = 0; i < problem_.n_rows(); ++i) {
       const auto row = problem_.X.row(i);
-      table_[i] = problem_.derivative(i, dot(rows, row, start_.data()) + intercept_);
+      table_[i] = problem_.derivative(i, dot(rows, row, start_.data()) + start_intercept_);
       const double change = problem_.weight(i) * table_[i];
       axpy(rows, change, row, sum.data());
       if (problem_.fit_intercept) intercept_sum_ += change;
     }
-    for (std::size_t j = 0; j < sum.size(); ++j) iterate_.gradient_sum(j) = sum[j];
+    for (std::size_t j = 0; j < sum.size(); ++j)
+      iterate_.gradient_sum(j) = sum[j] - iterate_.center(j) * intercept_sum_;
     rows_seen_ = problem_.n_rows();
     mass_seen_ = mass_ = problem_.total_weight;
     iterate_.set_mass(mass_);
@@ -172,13 +177,14 @@ class TableSolver final : public Solver {
   double* coef_;
   std::vector<double> start_;  // empty: zero
   double start_intercept_;
+  ColumnScaling scaling_;
   StepRule<View> steps_;
   Iterate iterate_;
   std::vector<double> table_;
   std::size_t rows_seen_ = 0;
   double mass_seen_ = 0;
   double mass_ = 0;
-  double intercept_ = 0;
+  double intercept_ = 0;  // of centered rows
   double intercept_sum_ = 0;
   std::size_t draws_ = 0;
 };

@@ -178,6 +178,34 @@ class Kernels:
         threshold: float,
         shrink: float,
     ) -> None: ...
+    def centered_dot(self, x: NDArray[Any], centers: _Float, w: _Float) -> float: ...
+    def scaled_squared_norm(self, x: NDArray[Any], centers: _Float, factors: _Float) -> float: ...
+    def scaled_step(
+        self,
+        x: NDArray[Any],
+        w: _Float,
+        d: _Float,
+        centers: _Float,
+        factors: _Float,
+        direction: float,
+        fresh: float,
+        change: float,
+        threshold: float,
+        decay: float,
+    ) -> None: ...
+    def scaled_step_l1(
+        self,
+        x: NDArray[Any],
+        w: _Float,
+        d: _Float,
+        centers: _Float,
+        factors: _Float,
+        direction: float,
+        fresh: float,
+        change: float,
+        threshold: float,
+        decay: float,
+    ) -> None: ...
     def sparse_dot(self, values: NDArray[Any], indices: NDArray[Any], w: _Float) -> float: ...
     def sparse_axpy(
         self, a: float, values: NDArray[Any], indices: NDArray[Any], w: _Float

@@ -6,10 +6,14 @@ import numpy as np
 class StepRule:
     """The solvers' default steps, or a given one; losses without sup l'' search for theirs."""
 
-    def __init__(self, problem, solver, given=0.0, lipschitz=False, batch_size=1):
+    def __init__(
+        self, problem, solver, given=0.0, lipschitz=False, batch_size=1, scaling=(1.0, 0.0)
+    ):
         self.problem, self.solver, self.given, self.lipschitz = problem, solver, given, lipschitz
         self.batch_size = batch_size
-        self.q = (problem.X**2).sum(axis=1) + problem.intercept
+        self.factors, self.centers = scaling  # see column_scaling.py
+        self.X = problem.X - self.centers
+        self.q = (self.factors * self.X**2).sum(axis=1) + problem.intercept
         self.omega = problem.n * problem.s / problem.S
         self.rows = self.omega * self.q
         self.searches = given == 0 and np.isinf(problem.smoothness())
@@ -23,7 +27,8 @@ class StepRule:
         if self.solver == "svrg":
             return 1 / (2 * (weighted / self.batch_size + (1 - 1 / self.batch_size) * mean))
         if self.solver == "saga":
-            return max(1 / (3 * weighted), 1 / (2 * (weighted + self.problem.n * self.problem.l2)))
+            mu = self.problem.l2 * np.min(self.factors)
+            return max(1 / (3 * weighted), 1 / (2 * (weighted + self.problem.n * mu)))
         mixed = (1 / largest + 1 / mean) / 2 if self.lipschitz else 1 / largest
         return (1 - share_seen) / largest + share_seen * mixed
 

@@ -19,10 +19,11 @@ def svrg_epochs(problem, rule, w, b, *, seed, inner_length=2.0, iterate="last"):
         if problem.intercept:
             b = problem.best_intercept(w, b)
         u = problem.derivatives(problem.X @ w + b)
-        mean = (problem.s * u) @ problem.X / S
+        mean = (problem.s * u) @ rule.X / S
         mean_b = 0.0 if problem.has_free_intercept else problem.s @ u / S
         if epoch > 0:
             yield w, b, u
+        b += w @ np.broadcast_to(rule.centers, w.shape)  # the intercept of centered rows
         rule.relax(epoch)
         step = rule.step(True)
         taken, path = steps, []
@@ -31,17 +32,21 @@ def svrg_epochs(problem, rule, w, b, *, seed, inner_length=2.0, iterate="last"):
         for batch in drawn_rows(rule, seed, epoch * steps * size, taken * size).reshape(-1, size):
             change = np.zeros(size)
             for k, i in enumerate(batch):
-                z = problem.X[i] @ w + b
+                z = rule.X[i] @ w + b
                 g = problem.derivative(z, i)
                 if rule.search(i, z, g):
                     step = rule.step(True)
                 change[k] = problem.s[i] * (g - u[i]) * importance[i] * n / S / size
-            w = problem.prox(w - step * (mean + change @ problem.X[batch]), step)
+            steps_of_columns = step * rule.factors
+            w = problem.prox(
+                w - steps_of_columns * (mean + change @ rule.X[batch]), steps_of_columns
+            )
             if problem.intercept:
                 b = problem.prox_intercept(b - step * (mean_b + change.sum()), step)
             path.append(np.append(w, b))
         if iterate == "average":
             w, b = np.mean(path, axis=0)[:-1], np.mean(path, axis=0)[-1]
+        b -= w @ np.broadcast_to(rule.centers, w.shape)
 
 
 def drawn_rows(rule, seed, first, count):

@@ -13,7 +13,8 @@ def table_epochs(problem, rule, w, b, *, seed, mass_growth=0.0):
     n, seen, mass, seen_mass, table = problem.n, set(), 0.0, 0.0, np.zeros(problem.n)
     if np.any(w):
         seen, mass, table = set(range(n)), problem.S, problem.derivatives(problem.X @ w + b)
-    d, d_b = (problem.s * table) @ problem.X, problem.s @ table
+    d, d_b = (problem.s * table) @ rule.X, problem.s @ table
+    b += w @ np.broadcast_to(rule.centers, w.shape)  # the intercept of centered rows
     importance = (
         _core.SmoothnessSampler(rule.rows, 0.0).importance() if rule.lipschitz else np.ones(n)
     )
@@ -22,7 +23,7 @@ def table_epochs(problem, rule, w, b, *, seed, mass_growth=0.0):
         rule.relax(epoch)
         step = rule.step(len(seen) / n)
         for i in _core.draws(seed, epoch, 0, n, n, rule.rows if rule.lipschitz else None):
-            x, s = problem.X[i], problem.s[i]
+            x, s = rule.X[i], problem.s[i]
             z = x @ w + b
             g = problem.derivative(z, i)
             if i not in seen:
@@ -37,9 +38,10 @@ def table_epochs(problem, rule, w, b, *, seed, mass_growth=0.0):
                 step = now if abs(now - step) > mass_growth * step else step
             change, table[i] = s * (g - table[i]), g
             unbiased = 1 / mass if rule.solver == "sag" else importance[i] * n / problem.S
-            w = problem.prox(w - step * (d / mass + change * unbiased * x), step)
+            steps = step * rule.factors
+            w = problem.prox(w - steps * (d / mass + change * unbiased * x), steps)
             if problem.intercept:
                 b = problem.prox_intercept(b - step * (d_b / mass + change * unbiased), step)
             d, d_b = d + change * x, d_b + change
-        yield w, b, table
+        yield w, b - w @ np.broadcast_to(rule.centers, w.shape), table
         epoch += 1

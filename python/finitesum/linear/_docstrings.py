@@ -44,6 +44,11 @@ solver_options : dict or None, default=None
 
     ``"store_derivatives"`` (svrg, likewise): False keeps nothing per sample, at two gradients per
     draw and some more passes per anchor; default True.
+
+    ``"scale_columns"`` (sag, saga, svrg, but not for several classes together): steps of their own
+    length for columns, and centered dense rows if there is an intercept. The objective, the penalty
+    and X stay as they are. Default "auto": where columns differ much, unless ``step_size`` is a
+    number; steps are then those for columns in units of their own.
 check_interval : "auto" or int, default="auto"
     Epochs between two checks of the stop rule.
 random_state : int, RandomState instance or None, default=None
