@@ -31,6 +31,7 @@ BAD_VALUES = [
         ("batch_size", bad, r"an integer in \[1, 2\^30\]")
         for bad in (0, -1, 1.5, 2.0, True, "4", None, 2**70)
     ],
+    *[("acceleration", bad, "one of 'catalyst' 'qning'") for bad in ("Catalyst", "", 1, True)],
     *[("store_derivatives", bad, "True or False") for bad in (0, 1, "no", None)],
 ]
 

@@ -78,8 +78,10 @@ inline const std::vector<OptionArgument>& option_arguments() {
                         SolverOptions& options) { options.batch_size = positive_integer(name, value); }},
       {"store_derivatives", [](const char* name, const pybind11::handle& value,
                                SolverOptions& options) { options.store_derivatives = truth(name, value); }},
-      {"scale_columns", [](const char* name, const pybind11::handle& value, SolverOptions& options) {
-         options.scale_columns = bool_or_auto(name, value);
+      {"scale_columns", [](const char* name, const pybind11::handle& value,
+                           SolverOptions& options) { options.scale_columns = bool_or_auto(name, value); }},
+      {"acceleration", [](const char* name, const pybind11::handle& value, SolverOptions& options) {
+         if (!value.is_none()) options.acceleration = one_of<Acceleration>(name, value, acceleration_names);
        }}};
   return arguments;
 }

@@ -37,6 +37,8 @@ class ClassedIterate {
     return sum[0] + sum[1];
   }
 
+  // Another strength of L2; set_step must follow.
+  void set_l2(double l2) { l2_ = l2; }
   double step_size() const { return step_; }
   void set_step(double step) {
     step_ = step;

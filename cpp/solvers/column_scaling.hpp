@@ -20,6 +20,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <limits>
+#include <stdexcept>
 #include <utility>
 #include <vector>
 
@@ -191,10 +192,16 @@ double mean_squared_norm(const Problem<View>& problem) {
   return sum / problem.total_weight + (problem.fit_intercept ? 1 : 0);
 }
 
-// As the option asks; by itself where it pays, unless the step is given as a number: that is one for X as it is.
+// As the option asks; by itself where it pays, unless the step is given as a number: that is one for X as it is. The
+// proximal terms of an outer loop are in units of X as well.
 template <class View>
 ColumnScaling scale_columns(const Problem<View>& problem, const SolverSetup& setup, bool may_adapt) {
   const bool is_automatic = !setup.options.scale_columns.has_value();
+  if (setup.options.acceleration.has_value()) {
+    if (setup.options.scale_columns.value_or(false))
+      throw std::invalid_argument("solver_options: 'scale_columns' does not go with 'acceleration'.");
+    return {};
+  }
   if (!setup.options.scale_columns.value_or(setup.step_size == 0)) return {};
   const double smoothness = problem.loss.smoothness();
   const double floor = problem.l2() / (std::isinf(smoothness) ? 1 : smoothness);

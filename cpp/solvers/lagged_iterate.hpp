@@ -42,6 +42,11 @@ class LaggedIterate {
     return sum;
   }
 
+  // Another strength of L2, while settled; set_step must follow.
+  void set_l2(double l2) {
+    l2_ = l2;
+    step_ = 0;
+  }
   double step_size() const { return step_; }
   void set_step(double step) {
     if (step == step_) return;

@@ -42,6 +42,8 @@ class DenseIterate {
     return kernels_.dot(x.values, w_.data(), x.size);
   }
 
+  // Another strength of L2; set_step must follow.
+  void set_l2(double l2) { l2_ = l2; }
   double step_size() const { return step_; }
   void set_step(double step) {
     step_ = step;
@@ -144,6 +146,7 @@ class ScaledIterate {
     return scale_ * ((v[0] + v[1]) + slope_ * (d[0] + d[1]));
   }
 
+  void set_l2(double l2) { l2_ = l2; }
   double step_size() const { return step_; }
   void set_step(double step) {
     step_ = step;

@@ -13,6 +13,10 @@ namespace finitesum {
 enum class NextAnchor { last, random, average };
 inline constexpr std::array<const char*, 3> next_anchor_names{"last", "random", "average"};
 
+// The outer loop around SAG, SAGA or SVRG (acceleration.hpp).
+enum class Acceleration { catalyst, qning };
+inline constexpr std::array<const char*, 2> acceleration_names{"catalyst", "qning"};
+
 struct SolverOptions {
   // Of SVRG.
   std::optional<double> inner_length;  // draws from anchor to anchor, over the number of rows; 2 if not set
@@ -22,6 +26,7 @@ struct SolverOptions {
 
   // Of SAG, SAGA and SVRG.
   std::optional<bool> scale_columns;  // steps of their own length for columns; by the data if not set
+  std::optional<Acceleration> acceleration;
 };
 
 // Which solvers have an option, for problems of one output and of several; nobody may set it for another.
@@ -37,7 +42,8 @@ inline std::vector<OptionRule> option_rules(const SolverOptions& options) {
           {"iterate", options.iterate.has_value(), {"svrg"}, {}},
           {"batch_size", options.batch_size.has_value(), {"svrg"}, {}},
           {"store_derivatives", options.store_derivatives.has_value(), {"svrg"}, {}},
-          {"scale_columns", options.scale_columns.has_value(), {"sag", "saga", "svrg"}, {}}};
+          {"scale_columns", options.scale_columns.has_value(), {"sag", "saga", "svrg"}, {}},
+          {"acceleration", options.acceleration.has_value(), {"sag", "saga", "svrg"}, {}}};
 }
 
 }  // namespace finitesum

@@ -42,6 +42,7 @@ class Svrg final : public Solver {
         batch_(empty_batch(setup.options, problem.n_rows())),
         n_steps_((inner_draws(setup.options, problem.n_rows()) + batch_.size() - 1) / batch_.size()),
         iterate_(problem, setup.coef, scaling_),
+        outer_(setup.options.acceleration, inner_rule(), problem.l2(), problem.n_rows(), problem.n_columns()),
         anchor_(problem.n_rows(), setup.options.store_derivatives.value_or(true)) {
     begin();
   }
@@ -50,6 +51,7 @@ class Svrg final : public Solver {
     if (!anchored_) take_anchor();
     steps_.begin_epoch(number);
     iterate_.settle();
+    if (outer_.is_due()) recenter(problem_, iterate_, outer_, 0.5 / step_size(), true, coef_);
     iterate_.wake();
     iterate_.set_step(step_size());
     anchored_ = false;
@@ -110,6 +112,8 @@ class Svrg final : public Solver {
     archive.integer(anchors_);
     archive(first_objective_);
     steps_.transfer(archive);
+    outer_.transfer(archive);
+    iterate_.set_l2(problem_.l2() + outer_.kappa());
     last_objective_ = certificate_.objective;
     last_intercept_ = intercept_;
     last_anchor_.resize(problem_.n_columns());
@@ -149,7 +153,10 @@ class Svrg final : public Solver {
     return !(objective <= 2 * last_objective_) && !(objective <= 1e-9 * first_objective_);
   }
 
+  static InnerRule inner_rule() { return {3, std::numeric_limits<double>::infinity()}; }
+
   void begin() {
+    reset_outer();
     last_objective_ = std::numeric_limits<double>::infinity();
     load_iterate(iterate_, problem_.n_columns(), start_);
     iterate_.set_mass(problem_.total_weight);
@@ -180,9 +187,16 @@ class Svrg final : public Solver {
     return certificate_;
   }
 
-  // Steps too long for the rows met since the last anchor: from there again, with half of them.
+  void reset_outer() {
+    outer_.reset();
+    iterate_.set_l2(problem_.l2());
+  }
+
+  // A center too far away, or steps too long for the rows met since the last anchor: from there again, without center
+  // or with half the step.
   Certificate go_back() {
-    steps_.halve();
+    if (outer_.kappa() == 0) steps_.halve();
+    reset_outer();
     load_iterate(iterate_, problem_.n_columns(), last_anchor_);
     intercept_ = last_intercept_;
     return take_anchor(false);
@@ -241,6 +255,7 @@ class Svrg final : public Solver {
   std::size_t steps_taken_ = 0;
   double intercept_sum_ = 0;  // over the steps taken
   Iterate iterate_;
+  OuterLoop outer_;
   Anchor anchor_;
   bool anchored_ = false;  // the anchor is the present iterate, and certificate_ is its certificate
   Certificate certificate_;

@@ -32,6 +32,8 @@ class TableSolver final : public Solver {
         scaling_(std::move(scaling)),
         steps_(problem, setup, true, scaling_),
         iterate_(problem, setup.coef, scaling_),
+        outer_(setup.options.acceleration, inner_rule(), problem.l2(), problem.n_rows(), problem.n_columns()),
+        jumps_(rule == TableRule::saga || setup.options.acceleration != Acceleration::catalyst),
         table_(problem.n_rows()) {
     begin();
   }
@@ -40,6 +42,10 @@ class TableSolver final : public Solver {
     if (rows_seen_ == 0) steps_.visit_all_in(number);
     steps_.begin_epoch(number);
     iterate_.settle();
+    if (all_seen() && outer_.is_due()) {
+      add_pull(problem_, iterate_, outer_, 1);
+      recenter(problem_, iterate_, outer_, smoothness(), jumps_, coef_);
+    }
     iterate_.wake();
     iterate_.set_step(step_size());
     const auto prefetch_row = [&](std::size_t i) {
@@ -56,7 +62,7 @@ class TableSolver final : public Solver {
     return check_iterate(problem_, iterate_, intercept, coef_, [&](double* gradient) {
       const double to_mean = 1 / problem_.total_weight;
       for (std::size_t j = 0; j < problem_.n_columns(); ++j)
-        gradient[j] = (iterate_.gradient_sum(j) + iterate_.center(j) * intercept_sum_) * to_mean;
+        gradient[j] = (iterate_.gradient_sum(j) + iterate_.center(j) * intercept_sum_) * to_mean + outer_.pull(j);
       return dual_objective(problem_, StoredDerivatives{table_.data()}, gradient);
     });
   }
@@ -77,7 +83,8 @@ class TableSolver final : public Solver {
       return steps_.step(inverse, steps_.draws_independently() ? inverse : 1 / (n * steps_.mean()));
     }
     const double inverse = steps_.inverse_unbiased();
-    return steps_.step(inverse, std::max(inverse / 3, 1 / (2 * (1 / inverse + n * steps_.strong_convexity()))));
+    const double n_mu = n * (steps_.strong_convexity() + outer_.kappa());
+    return steps_.step(inverse, std::max(inverse / 3, 1 / (2 * (1 / inverse + n_mu))));
   }
 
   void restart_with_half_step() override {
@@ -94,6 +101,8 @@ class TableSolver final : public Solver {
     archive.integer(rows_seen_);
     archive.integer(draws_);
     steps_.transfer(archive);
+    outer_.transfer(archive);
+    iterate_.set_l2(problem_.l2() + outer_.kappa());
     mass_ = mass_seen_;
     if (archive.is_loading() && mass_ > 0) iterate_.set_mass(mass_);
   }
@@ -107,7 +116,17 @@ class TableSolver final : public Solver {
  private:
   static constexpr double unseen = std::numeric_limits<double>::quiet_NaN();
 
+  // A jump makes SAG's table stale: an inner problem has to settle before its solution tells anything.
+  static InnerRule inner_rule() {
+    constexpr double any = std::numeric_limits<double>::infinity();
+    return {8, rule == TableRule::sag ? 1 : any};
+  }
+  // The L that the step stands on.
+  double smoothness() const { return (rule == TableRule::sag ? 1 : 0.5) / step_size(); }
+
   void begin() {
+    outer_.reset();
+    iterate_.set_l2(problem_.l2());
     std::fill(table_.begin(), table_.end(), unseen);
     rows_seen_ = 0;
     mass_seen_ = 0;
@@ -180,6 +199,8 @@ class TableSolver final : public Solver {
   ColumnScaling scaling_;
   StepRule<View> steps_;
   Iterate iterate_;
+  OuterLoop outer_;
+  bool jumps_;  // to a new center; SAG under Catalyst, whose centers move every time, is better drawn there
   std::vector<double> table_;
   std::size_t rows_seen_ = 0;
   double mass_seen_ = 0;

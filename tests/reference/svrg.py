@@ -8,7 +8,7 @@ from finitesum import _core
 from reference.philox import philox_words
 
 
-def svrg_epochs(problem, rule, w, b, *, seed, inner_length=2.0, iterate="last"):
+def svrg_epochs(problem, rule, w, b, *, seed, inner_length=2.0, iterate="last", outer=None):
     """Yields (w, b, u) at each new anchor, where a free b is at its best; u are the derivatives."""
     n, S, size = problem.n, problem.S, rule.batch_size
     steps = -(-max(1, round(inner_length * n)) // size)
@@ -26,6 +26,9 @@ def svrg_epochs(problem, rule, w, b, *, seed, inner_length=2.0, iterate="last"):
         b += w @ np.broadcast_to(rule.centers, w.shape)  # the intercept of centered rows
         rule.relax(epoch)
         step = rule.step(True)
+        prox, y = problem.prox, None if outer is None else outer.advance(w, 0.5 / step)
+        if y is not None:
+            prox, mean, w = outer.prox, mean - outer.kappa * y, y
         taken, path = steps, []
         if iterate == "random":
             taken = 1 + (philox_words(seed, 2**64 - 1 - epoch, 0)[0] * steps >> 64)
@@ -38,9 +41,7 @@ def svrg_epochs(problem, rule, w, b, *, seed, inner_length=2.0, iterate="last"):
                     step = rule.step(True)
                 change[k] = problem.s[i] * (g - u[i]) * importance[i] * n / S / size
             steps_of_columns = step * rule.factors
-            w = problem.prox(
-                w - steps_of_columns * (mean + change @ rule.X[batch]), steps_of_columns
-            )
+            w = prox(w - steps_of_columns * (mean + change @ rule.X[batch]), steps_of_columns)
             if problem.intercept:
                 b = problem.prox_intercept(b - step * (mean_b + change.sum()), step)
             path.append(np.append(w, b))

@@ -49,6 +49,10 @@ solver_options : dict or None, default=None
     length for columns, and centered dense rows if there is an intercept. The objective, the penalty
     and X stay as they are. Default "auto": where columns differ much, unless ``step_size`` is a
     number; steps are then those for columns in units of their own.
+
+    ``"acceleration"`` (sag, saga, svrg): None, ``"catalyst"`` or ``"qning"``, an outer loop for
+    badly conditioned problems (Lin, Mairal and Harchaoui, 2018 and 2019); columns are not scaled
+    then.
 check_interval : "auto" or int, default="auto"
     Epochs between two checks of the stop rule.
 random_state : int, RandomState instance or None, default=None

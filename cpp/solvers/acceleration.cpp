@@ -1,0 +1,181 @@
+#include "solvers/acceleration.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+
+#include "solvers/rows.hpp"
+
+namespace finitesum {
+namespace {
+
+double dot(const double* a, const double* b, std::size_t n) {
+  return chained_sum(n, [&](std::size_t j) { return a[j] * b[j]; });
+}
+
+}  // namespace
+
+LimitedMemory::LimitedMemory(std::size_t n_columns)
+    : n_columns_(n_columns), steps_(capacity * n_columns), changes_(capacity * n_columns), products_(capacity) {}
+
+void LimitedMemory::learn(const double* step, const double* change) {
+  constexpr double least_cosine = 1e-10;
+  const double product = dot(step, change, n_columns_);
+  if (!(product > least_cosine * std::sqrt(dot(step, step, n_columns_) * dot(change, change, n_columns_)))) return;
+  std::copy_n(step, n_columns_, this->step(next_));
+  std::copy_n(change, n_columns_, this->change(next_));
+  products_[next_] = product;
+  next_ = (next_ + 1) % capacity;
+  size_ = std::min(size_ + 1, capacity);
+}
+
+void LimitedMemory::forget_last() {
+  if (size_ == 0) return;
+  --size_;
+  next_ = place(0);
+}
+
+void LimitedMemory::multiply(double* v, double scale) {
+  std::array<double, capacity> weights;
+  for (std::size_t k = 0; k < size_; ++k) {
+    const std::size_t at = place(k);
+    weights[k] = dot(step(at), v, n_columns_) / products_[at];
+    for (std::size_t j = 0; j < n_columns_; ++j) v[j] -= weights[k] * change(at)[j];
+  }
+  for (std::size_t j = 0; j < n_columns_; ++j) v[j] *= scale;
+  for (std::size_t k = size_; k-- > 0;) {
+    const std::size_t at = place(k);
+    const double weight = weights[k] - dot(change(at), v, n_columns_) / products_[at];
+    for (std::size_t j = 0; j < n_columns_; ++j) v[j] += weight * step(at)[j];
+  }
+}
+
+void LimitedMemory::transfer(Archive& archive) {
+  archive.integer(size_);
+  archive.integer(next_);
+  archive(steps_);
+  archive(changes_);
+  archive(products_);
+}
+
+OuterLoop::OuterLoop(std::optional<Acceleration> kind, const InnerRule& rule, double l2, std::size_t n_rows,
+                     std::size_t n_columns)
+    : kind_(kind), rule_(rule), l2_(l2), n_rows_(static_cast<double>(n_rows)) {
+  if (!kind) return;
+  center_.resize(n_columns);
+  solution_.resize(n_columns);
+  if (kind == Acceleration::catalyst) return;
+  gradient_.resize(n_columns);
+  last_gradient_.resize(n_columns);
+  last_center_.resize(n_columns);
+  memory_.emplace_back(n_columns);
+}
+
+void OuterLoop::reset() {
+  kappa_ = 0;
+  plain_epochs_ = 0;
+  inner_epochs_ = 0;
+  is_trial_ = false;
+  has_gradient_ = false;
+  for (LimitedMemory& memory : memory_) memory.forget_all();
+}
+
+bool OuterLoop::is_due() {
+  if (!kind_) return false;
+  if (plain_epochs_ == rule_.plain_epochs) return true;
+  ++plain_epochs_;
+  return false;
+}
+
+bool OuterLoop::advance(const double* w, double smoothness, double residual) {
+  constexpr std::size_t most_epochs = 10;
+  const std::size_t p = center_.size();
+  if (kappa_ == 0) {
+    begin(w, smoothness);
+    return kappa_ > 0;
+  }
+  ++inner_epochs_;
+  const double squared_gradient =
+      kappa_ * kappa_ * chained_sum(p, [&](std::size_t j) { return (center_[j] - w[j]) * (center_[j] - w[j]); });
+  if (residual > rule_.accuracy * std::sqrt(squared_gradient) && inner_epochs_ < most_epochs) return false;
+  inner_epochs_ = 0;
+  if (kind_ == Acceleration::catalyst) {
+    extrapolate(w);
+  } else if (!step_back(squared_gradient)) {
+    squared_gradient_ = squared_gradient;
+    step_by_envelope(w);
+  }
+  return true;
+}
+
+// kappa = a (L - mu) / (n + b) - mu with a = b = 1 (Catalyst, section 4). Where that is not positive, n > L / mu, the
+// plain solver is as fast as it gets.
+void OuterLoop::begin(const double* w, double smoothness) {
+  kappa_ = std::max((smoothness - l2_) / (n_rows_ + 1) - l2_, 0.0);
+  if (!std::isfinite(kappa_)) kappa_ = 0;
+  std::copy_n(w, center_.size(), center_.begin());
+  std::copy_n(w, solution_.size(), solution_.begin());
+  const double q = l2_ / (l2_ + kappa_);
+  momentum_ = q > 0 ? std::sqrt(q) : (std::sqrt(5.0) - 1) / 2;
+}
+
+// alpha_k^2 = (1 - alpha_k) alpha_{k-1}^2 + q alpha_k,  beta_k = alpha_{k-1} (1 - alpha_{k-1}) / (alpha_{k-1}^2 +
+// alpha_k)
+void OuterLoop::extrapolate(const double* w) {
+  const double squared = momentum_ * momentum_;
+  const double b = squared - l2_ / (l2_ + kappa_);
+  const double next = (std::sqrt(b * b + 4 * squared) - b) / 2;
+  const double beta = momentum_ * (1 - momentum_) / (squared + next);
+  momentum_ = next;
+  for (std::size_t j = 0; j < center_.size(); ++j) {
+    center_[j] = w[j] + beta * (w[j] - solution_[j]);
+    solution_[j] = w[j];
+  }
+}
+
+// A quasi-Newton step must not double the envelope's gradient; otherwise the plain proximal step from the last center
+// is taken instead. The paper compares values of the envelope, which would cost the table methods a sweep.
+bool OuterLoop::step_back(double squared_gradient) {
+  constexpr double most_growth = 2;
+  if (!is_trial_ || squared_gradient <= most_growth * most_growth * squared_gradient_) return false;
+  memory_[0].forget_last();
+  is_trial_ = false;
+  center_ = solution_;
+  return true;
+}
+
+void OuterLoop::step_by_envelope(const double* w) {
+  const std::size_t p = center_.size();
+  for (std::size_t j = 0; j < p; ++j) gradient_[j] = kappa_ * (center_[j] - w[j]);
+  if (has_gradient_) {
+    // The pair of differences is formed in place of what it is formed from.
+    for (std::size_t j = 0; j < p; ++j) last_center_[j] = center_[j] - last_center_[j];
+    for (std::size_t j = 0; j < p; ++j) last_gradient_[j] = gradient_[j] - last_gradient_[j];
+    memory_[0].learn(last_center_.data(), last_gradient_.data());
+  }
+  has_gradient_ = true;
+  is_trial_ = !memory_[0].empty();
+  last_center_ = center_;
+  last_gradient_ = gradient_;
+  std::copy_n(w, p, solution_.begin());
+  memory_[0].multiply(gradient_.data(), 1 / kappa_);
+  for (std::size_t j = 0; j < p; ++j) center_[j] -= gradient_[j];
+}
+
+void OuterLoop::transfer(Archive& archive) {
+  if (!kind_) return;
+  archive(kappa_);
+  archive.integer(plain_epochs_);
+  archive.integer(inner_epochs_);
+  archive.integer(is_trial_);
+  archive.integer(has_gradient_);
+  archive(momentum_);
+  archive(squared_gradient_);
+  archive(center_);
+  archive(solution_);
+  archive(last_gradient_);
+  archive(last_center_);
+  for (LimitedMemory& memory : memory_) memory.transfer(archive);
+}
+
+}  // namespace finitesum

@@ -1,0 +1,110 @@
+// Outer loops over SAG, SAGA and SVRG for badly conditioned problems. An inner problem is
+//     min_w F(w, b) + kappa/2 |w - y_k|^2
+// with a center y_k. To a solver that keeps w and the gradient sum d this is an L2 strength larger by kappa and the
+// constant -kappa S y_k in d, so that table, sampling and lazy updates carry over from one center to the next, and
+// d + kappa S y_k remains the image of the dual point: the certificate is that of F itself.
+//
+// The intercept has no proximal term: G(w) = min_b F(w, b) is convex, strongly so with L2, and the outer loops see G.
+//
+//     Catalyst  y_k = w_k + beta_k (w_k - w_{k-1}), w_k the inner solution
+//               H. Lin, J. Mairal, Z. Harchaoui, "Catalyst acceleration for first-order convex optimization: from
+//               theory to practice", JMLR 18 (2018), algorithm 2
+//     QNing     L-BFGS on the Moreau envelope of G, whose gradient at y_k is kappa (y_k - w_k)
+//               same authors, "An inexact quasi-Newton algorithm", SIAM J. Optim. 29 (2019), algorithm 1
+//
+// An inner problem takes one epoch (the papers' rule of thumb), more where the solver says so.
+#pragma once
+
+#include <cstddef>
+#include <optional>
+#include <vector>
+
+#include "solvers/archive.hpp"
+#include "solvers/solver_options.hpp"
+
+namespace finitesum {
+
+// The inverse Hessian of a function by its last gradient differences: J. Nocedal, "Updating quasi-Newton matrices with
+// limited storage", Math. Comp. 35 (1980), algorithm 7.4 in J. Nocedal, S. Wright, "Numerical Optimization" (2006).
+class LimitedMemory {
+ public:
+  explicit LimitedMemory(std::size_t n_columns);
+
+  // Learns from a step and the gradient's change along it, unless their product is not positive.
+  void learn(const double* step, const double* change);
+  void forget_last();
+  void forget_all() { size_ = 0; }
+  // v <- H v, where H begins as `scale` times the identity.
+  void multiply(double* v, double scale);
+  bool empty() const { return size_ == 0; }
+
+  void transfer(Archive& archive);
+
+ private:
+  static constexpr std::size_t capacity = 20;
+
+  // Pair number k, counted from the latest.
+  std::size_t place(std::size_t k) const { return (next_ + 2 * capacity - 1 - k) % capacity; }
+  double* step(std::size_t place) { return steps_.data() + place * n_columns_; }
+  double* change(std::size_t place) { return changes_.data() + place * n_columns_; }
+
+  std::size_t n_columns_;
+  std::size_t size_ = 0;
+  std::size_t next_ = 0;
+  std::vector<double> steps_;
+  std::vector<double> changes_;
+  std::vector<double> products_;  // step . change
+};
+
+// How a solver wants its inner problems solved.
+struct InnerRule {
+  std::size_t plain_epochs;  // before the first center: early on the plain solver is fast, and learns its smoothness
+  double accuracy;           // an inner problem goes on while its residual exceeds so many |kappa (w - y)|
+};
+
+class OuterLoop {
+ public:
+  // `l2` and `n_rows` are the problem's. Nothing is allocated without an acceleration.
+  OuterLoop(std::optional<Acceleration> kind, const InnerRule& rule, double l2, std::size_t n_rows,
+            std::size_t n_columns);
+
+  void reset();
+  // Counts an epoch of the plain solver; true once those are over.
+  bool is_due();
+  // At the end of an epoch with iterate w: true if the center has moved. `smoothness` is the L that the solver's steps
+  // stand on; kappa follows it once. `residual` is the norm of the inner problem's gradient at w.
+  bool advance(const double* w, double smoothness, double residual);
+
+  double kappa() const { return kappa_; }
+  // kappa y, entry j
+  double pull(std::size_t j) const { return kappa_ == 0 ? 0 : kappa_ * center_[j]; }
+  double center(std::size_t j) const { return center_[j]; }
+
+  void transfer(Archive& archive);
+
+ private:
+  void begin(const double* w, double smoothness);
+  void extrapolate(const double* w);
+  bool step_back(double squared_gradient);
+  void step_by_envelope(const double* w);
+
+  std::optional<Acceleration> kind_;
+  InnerRule rule_;
+  double l2_;
+  double n_rows_;
+  double kappa_ = 0;  // 0: no center yet
+  std::size_t plain_epochs_ = 0;
+  std::size_t inner_epochs_ = 0;
+  bool is_trial_ = false;  // the center is a quasi-Newton step, to be judged
+  bool has_gradient_ = false;
+  double momentum_ = 0;  // Catalyst's alpha_k
+  double squared_gradient_ = 0;
+  std::vector<double> center_;
+  std::vector<double> solution_;  // of the last inner problem: w_{k-1}
+  std::vector<double> gradient_;  // of the envelope, like the next
+  std::vector<double> last_gradient_;
+  std::vector<double> last_center_;
+  std::vector<LimitedMemory> memory_;  // none, or one
+};
+
+}  // namespace finitesum

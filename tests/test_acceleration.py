@@ -1,0 +1,161 @@
+"""Catalyst and QNing around SAG, SAGA and SVRG."""
+
+from dataclasses import replace
+from itertools import islice, product
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+from sklearn.exceptions import ConvergenceWarning
+
+from finitesum import LogisticRegression
+from reference.outer_loop import OuterLoop
+from reference.problem import LAYOUTS, csr_tuple, fit
+from reference.random_problems import random_problem
+from reference.step_size import StepRule
+from reference.svrg import svrg_epochs
+
+KINDS = ["catalyst", "qning"]
+SOLVERS = ["sag", "saga", "svrg"]
+each_kind = pytest.mark.parametrize("kind", KINDS)
+each_solver = pytest.mark.parametrize("solver", SOLVERS)
+
+
+def accelerated(problem, kind, solver, X=None, **options):
+    given = {} if kind is None else {"acceleration": kind}
+    return fit(problem, X, solver=solver, solver_options=given, **options)
+
+
+def ill_conditioned(n=300, p=12, l1_ratio=0.0, loss="logistic", intercept=True):
+    """Correlated columns and little penalty: L / mu is some thousand n."""
+    rng = np.random.default_rng(4)
+    mixed = rng.normal(size=(n, p)) @ (rng.normal(size=(p, p)) * np.logspace(0, -2, p)[:, None])
+    X = np.float32(mixed / mixed.std(axis=0)).astype(float)
+    z = X @ rng.normal(size=p)
+    y = np.sign(z + z.std() * rng.normal(size=n)) if loss == "logistic" else z + rng.normal(size=n)
+    problem = random_problem(loss)
+    return replace(
+        problem, X=X, y=y, s=np.ones(n), alpha=0.01 / n, l1_ratio=l1_ratio, intercept=intercept
+    )
+
+
+@each_kind
+@pytest.mark.parametrize("loss", ["logistic", "squared", "huber"])
+@pytest.mark.parametrize("l1_ratio", [0.0, 0.4, 1.0])
+def test_centers_are_the_twins(kind, loss, l1_ratio):
+    """Through the iterates of SVRG: three plain epochs, then a center per epoch."""
+    base = replace(random_problem(loss, weighted=True, seed=3), alpha=0.005, l1_ratio=l1_ratio)
+    for intercept, sampling in product([True, False], ["uniform", "lipschitz"]):
+        problem = replace(base, intercept=intercept)
+        outer = OuterLoop(problem, kind)
+        rule = StepRule(problem, "svrg", 0.0, sampling == "lipschitz")
+        start = np.zeros(problem.X.shape[1])
+        path = [
+            (w, b)
+            for w, b, _ in islice(svrg_epochs(problem, rule, start, 0.0, seed=3, outer=outer), 9)
+        ]
+        assert outer.kappa > 0
+        values = [problem.objective(w, b) for w, b in path]
+        # The core goes back from an anchor whose objective has doubled; the twin does not.
+        steady = next((k for k in range(1, 9) if values[k] > 2 * values[k - 1]), 9)
+        assert steady >= 5
+        for layout, k in product(LAYOUTS, (3, 4, 5, 6, 9)):
+            if k > steady:
+                continue
+            result = accelerated(
+                problem, kind, "svrg", LAYOUTS[layout](problem.X), sampling=sampling, seed=3,
+                max_iter=k, tol=0.0, intercept_init=0.0 if intercept else None,
+            )  # fmt: skip
+            assert result["n_iter"] == k
+            scale = max(1.0, np.abs(path[k - 1][0]).max())
+            assert_allclose(result["coef"], path[k - 1][0], rtol=1e-10, atol=1e-12 * scale)
+            assert_allclose(result["intercept"], path[k - 1][1], rtol=1e-10, atol=1e-12 * scale)
+
+
+@each_kind
+@each_solver
+@pytest.mark.parametrize("loss", ["logistic", "squared"])
+@pytest.mark.parametrize("l1_ratio", [0.0, 0.5])
+def test_the_optimum_is_newtons_and_every_gap_is_true(kind, solver, loss, l1_ratio):
+    problem = replace(ill_conditioned(loss=loss), alpha=3e-4, l1_ratio=l1_ratio)
+    exact = fit(problem, solver="newton", tol=1e-13)
+    for X in (problem.X, np.float32(problem.X), csr_tuple(problem.X)):
+        result = accelerated(problem, kind, solver, X, tol=1e-9, max_iter=20000, check_interval=1)
+        assert result["converged"]
+        history = result["history"]
+        slack = 1e-12 * result["null_objective"]
+        assert np.all(history["objective"] - exact["objective"] <= history["gap"] + slack)
+        assert result["objective"] - exact["objective"] <= 1e-9 * result["null_objective"]
+        assert result["lower_bound"] <= exact["objective"] + slack
+
+
+@each_kind
+@each_solver
+def test_layouts_agree(kind, solver):
+    problem = ill_conditioned(l1_ratio=0.3)
+    problem = replace(problem, X=problem.X * (np.abs(problem.X) > 0.7))
+    options = {"seed": 1, "max_iter": 12, "tol": 0.0, "step_size": 0.01}
+    results = [
+        accelerated(problem, kind, solver, LAYOUTS[name](problem.X), **options)["coef"]
+        for name in ("csr int32 float64", "csr int64 float64", "csr int32 float32")
+    ]
+    for other in results[1:]:
+        assert np.array_equal(other, results[0])
+
+
+@each_kind
+@pytest.mark.parametrize(("solver", "seeds"), [("sag", 3), ("saga", 3), ("svrg", 3)])
+def test_fewer_passes_than_the_base_on_an_ill_conditioned_problem(kind, solver, seeds):
+    """At most 0.8 of the base's, in the median of three seeds."""
+    problem = ill_conditioned()
+    options = {"tol": 1e-6, "max_iter": 30000, "check_interval": 1}
+
+    def passes(kind):
+        return np.median(
+            [
+                accelerated(problem, kind, solver, seed=seed, **options)["history"]["passes"][-1]
+                for seed in range(seeds)
+            ]
+        )
+
+    assert passes(kind) <= 0.8 * passes(None)
+
+
+@each_solver
+def test_none_and_good_conditioning_leave_the_solver_as_it_is(solver):
+    problem = replace(random_problem("logistic", n=200, density=1.0), alpha=0.5)  # n > L / mu
+    plain = fit(problem, solver=solver, max_iter=15, tol=0.0)
+    for kind in (None, *KINDS):
+        result = fit(
+            problem, solver=solver, max_iter=15, tol=0.0, solver_options={"acceleration": kind}
+        )
+        assert_allclose(result["coef"], plain["coef"], rtol=1e-13, atol=1e-15)
+        assert (kind is not None) or np.array_equal(result["coef"], plain["coef"])
+
+
+@each_kind
+@each_solver
+@pytest.mark.parametrize("sampling", ["uniform", "lipschitz", "adaptive", "shuffle"])
+@pytest.mark.filterwarnings(f"ignore::{ConvergenceWarning.__module__}.ConvergenceWarning")
+def test_resumed_is_uninterrupted(kind, solver, sampling):
+    problem = ill_conditioned()
+    for l1_ratio, X in product((0.0, 0.5), (problem.X, np.float32(problem.X))):
+        options = {
+            "solver": solver, "C": 100.0, "l1_ratio": l1_ratio, "tol": 0.0, "random_state": 3,
+            "sampling": sampling, "solver_options": {"acceleration": kind},
+        }  # fmt: skip
+        whole = LogisticRegression(max_iter=24, **options).fit(X, problem.y)
+        cut = LogisticRegression(max_iter=2, warm_start=True, **options).fit(X, problem.y)
+        for epochs in (7, 1, 14):
+            cut.set_params(max_iter=epochs).fit(X, problem.y)
+        assert np.array_equal(whole.coef_, cut.coef_)
+        assert np.array_equal(whole.intercept_, cut.intercept_)
+
+
+@each_kind
+@each_solver
+def test_steps_far_too_long_are_recovered_from(kind, solver):
+    problem = replace(ill_conditioned(loss="squared"), alpha=1e-3)
+    result = accelerated(problem, kind, solver, step_size=3.0, tol=1e-5, max_iter=20000)
+    assert result["converged"]
+    assert result["history"]["step_size"][-1] < 3.0
