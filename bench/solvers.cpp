@@ -95,7 +95,7 @@ void add_all(Shape shape) {
     for (const char* solver : {"sag", "saga"}) {
       for (const bool checked : {false, true}) add<T>({solver, shape, l1_ratio, checked});
     }
-    add<T>({"svrg", shape, l1_ratio, true});
+    for (const char* solver : {"svrg", "katyusha"}) add<T>({solver, shape, l1_ratio, true});
     // Newton's Hessian has the square of the number of columns.
     if (shape != Shape::news20) add<T>({"newton", shape, l1_ratio, true});
   }

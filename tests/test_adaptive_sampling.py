@@ -16,7 +16,7 @@ Y = np.where(Z + RNG.logistic(size=N) > 0, 1, -1)
 
 
 @pytest.mark.parametrize("sampling", SAMPLINGS)
-@pytest.mark.parametrize("solver", ["sag", "saga", "svrg"])
+@pytest.mark.parametrize("solver", ["sag", "saga", "svrg", "katyusha"])
 @pytest.mark.parametrize("l1_ratio", [0.0, 0.5])
 def test_every_sampling_finds_the_optimum(sampling, solver, l1_ratio):
     options = {"C": 0.05, "l1_ratio": l1_ratio, "tol": 1e-6, "max_iter": 20000}
@@ -40,6 +40,7 @@ def test_adaptive_sampling_ignores_what_is_learned():
     features = np.vstack([easy, hard])
     labels = np.where(np.concatenate([easy[:, 0], RNG.normal(size=50)]) > 0, 1, -1)
     options = {"solver": "sag", "C": 1.0, "tol": 1e-8, "random_state": 0, "max_iter": 5000}
+    options["solver_options"] = {"scale_columns": False}
     adaptive = LogisticRegression(sampling="adaptive", **options).fit(features, labels)
     even = LogisticRegression(sampling="uniform", **options).fit(features, labels)
     assert 5 * adaptive.n_iter_[0] < even.n_iter_[0]

@@ -139,7 +139,7 @@ def test_lower_bound_is_the_dual_objective_of_the_table(loss, penalty, intercept
 def test_lower_bound_is_the_dual_objective_of_the_anchor(loss, penalty):
     problem = random_problem(loss, penalty, n=50, weighted=True, seed=9)
     rule = StepRule(problem, "svrg", 0.002)
-    for solver in ("svrg", "newton"):
+    for solver in ("svrg", "katyusha", "newton"):
         result = fit(
             problem, solver=solver, step_size=0.002, seed=4, max_iter=1, sampling="uniform",
             intercept_init=0.1,

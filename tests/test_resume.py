@@ -43,7 +43,7 @@ def test_resumed_is_uninterrupted(solver, sampling, layout):
             assert same(whole, cut)
 
 
-@pytest.mark.parametrize("solver", ["sag", "saga", "svrg"])
+@pytest.mark.parametrize("solver", ["sag", "saga", "svrg", "katyusha"])
 def test_resumed_many_times(solver):
     options = dict(OPTIONS, solver=solver)
     whole = LogisticRegression(max_iter=6, **options).fit(X, Y)

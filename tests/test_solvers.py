@@ -1,4 +1,4 @@
-"""SAG, SAGA and SVRG step for step against their slow twins, in every layout of X."""
+"""SAG, SAGA, SVRG and Katyusha step for step against their slow twins, in every layout of X."""
 
 import os
 import subprocess
@@ -11,14 +11,15 @@ import pytest
 from numpy.testing import assert_allclose
 
 from finitesum import _core
-from reference.problem import LAYOUTS, csr_tuple, fit
+from reference.katyusha import katyusha_epochs
+from reference.problem import LAYOUTS, Problem, csr_tuple, fit
 from reference.random_problems import PENALTIES, random_problem
 from reference.step_size import StepRule
 from reference.svrg import svrg_epochs
 from reference.table import table_epochs
 
 LOSSES = _core.loss_names()
-STOCHASTIC = ["sag", "saga", "svrg"]
+STOCHASTIC = ["sag", "saga", "svrg", "katyusha"]
 each_solver = pytest.mark.parametrize("solver", STOCHASTIC)
 each_loss = pytest.mark.parametrize("loss", LOSSES)
 each_penalty = pytest.mark.parametrize("penalty", PENALTIES)
@@ -31,12 +32,16 @@ def start(problem, warm=False):
     return w, 0.2 if problem.intercept else 0.0
 
 
-def twin(problem, solver, *, sparse, warm=False, step_size=0.0, sampling="uniform", seed=0):
+def twin(
+    problem, solver, *, sparse, warm=False, step_size=0.0, sampling="uniform", seed=0, **options
+):
     """(w, b) after each of the first epochs, from the same start as `core`."""
     rule = StepRule(problem, solver, step_size, sampling == "lipschitz")
     w, b = start(problem, warm)
     if solver == "svrg":
         epochs = svrg_epochs(problem, rule, w, b, seed=seed)
+    elif solver == "katyusha":
+        epochs = katyusha_epochs(problem, rule, w, b, seed=seed, **options)
     else:
         jumps = 1 / 16 if sparse and problem.l1 > 0 else 0.0
         epochs = table_epochs(problem, rule, w, b, seed=seed, mass_growth=jumps)
@@ -106,6 +111,44 @@ def test_default_steps_are_the_twins(solver, loss, sampling):
             assert_allclose(result["history"]["step_size"][-1], rule.step(True), rtol=1e-13)
 
 
+@each_loss
+@pytest.mark.parametrize("inner_length", [0.01, 0.7, 3.4])
+def test_katyushas_inner_lengths_are_the_twins(loss, inner_length):
+    for penalty, sampling in product(["l2", "elastic_net"], ["uniform", "lipschitz"]):
+        problem = random_problem(loss, penalty, weighted=True, seed=5)
+        options = {"sampling": sampling, "seed": 3}
+        path = twin(problem, "katyusha", sparse=False, inner_length=inner_length, **options)
+        for layout, k in product(["dense float64", "csr int32 float64"], EPOCHS):
+            result = core(
+                problem, "katyusha", LAYOUTS[layout](problem.X), max_iter=k,
+                solver_options={"inner_length": inner_length}, **options,
+            )  # fmt: skip
+            assert_same(result, *path[k - 1], rtol=1e-11)
+
+
+def ill_conditioned():
+    """Standardized columns whose singular values span four decades."""
+    rng = np.random.default_rng(0)
+    factors = rng.normal(size=(400, 20)) * np.logspace(0, -4, 20)
+    X = factors @ rng.normal(size=(20, 20))
+    X = (X - X.mean(axis=0)) / X.std(axis=0)
+    y = np.where(X @ rng.normal(size=20) + rng.normal(size=400) > 0, 1.0, -1.0)
+    return Problem(X, y, np.ones(400), "logistic", alpha=0.01 / 400)
+
+
+@pytest.mark.parametrize("layout", ["dense float64", "csr int32 float64"])
+def test_katyusha_needs_a_third_of_svrgs_passes_where_conditions_are_bad(layout):
+    problem = ill_conditioned()
+    passes = {}
+    for solver in ("svrg", "katyusha"):
+        result = fit(
+            problem, LAYOUTS[layout](problem.X), solver=solver, tol=1e-6, max_iter=20000, seed=1
+        )
+        assert result["converged"]
+        passes[solver] = result["history"]["passes"][-1]
+    assert 3 * passes["katyusha"] < passes["svrg"]
+
+
 @each_solver
 def test_automatic_sampling_follows_the_spread_of_the_rows(solver):
     problem = random_problem("logistic", n=40, density=1.0)
@@ -113,7 +156,7 @@ def test_automatic_sampling_follows_the_spread_of_the_rows(solver):
     wide = problem.X.copy()
     wide[0] *= 100
     assert fit(replace(problem, X=wide), solver=solver, max_iter=1)["sampling"] == (
-        "lipschitz" if solver == "svrg" else "adaptive"
+        "lipschitz" if solver in ("svrg", "katyusha") else "adaptive"
     )
 
 

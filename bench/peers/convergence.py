@@ -36,6 +36,7 @@ OURS: dict[str, dict[str, Any]] = {
     "SAG, adaptive": {"solver": "sag", "sampling": "adaptive"},
     "SAGA": {"solver": "saga"},
     "SVRG": {"solver": "svrg"},
+    "Katyusha": {"solver": "katyusha"},
 }
 
 

@@ -23,9 +23,12 @@ struct SolverChoice {
 };
 
 template <class View>
-constexpr std::array<SolverChoice<View>, 4> solver_choices() {
-  return {
-      {{"sag", make_sag<View>}, {"saga", make_saga<View>}, {"svrg", make_svrg<View>}, {"newton", make_newton<View>}}};
+constexpr std::array<SolverChoice<View>, 5> solver_choices() {
+  return {{{"sag", make_sag<View>},
+           {"saga", make_saga<View>},
+           {"svrg", make_svrg<View>},
+           {"katyusha", make_katyusha<View>},
+           {"newton", make_newton<View>}}};
 }
 
 // Newton while its Hessian is cheap: it does not mind bad scaling. Else SAG, or SAGA where L1 asks for its proof.

@@ -60,9 +60,9 @@ std::unique_ptr<Solver> make_solver(const MultiProblem<View>& problem, const Mul
   for (const auto& choice : solver_choices<View>()) {
     if (name == choice.name) return choice.make(problem, setup);
   }
-  std::vector<std::string_view> choices = solver_names();
-  choices.insert(choices.begin(), "auto");
-  refuse("solver", name, choices);
+  std::vector<std::string_view> choices{"auto"};
+  for (const auto& choice : solver_choices<View>()) choices.emplace_back(choice.name);
+  refuse("solver for several classes fitted together:", name, choices);
 }
 
 template <class View>

@@ -87,9 +87,25 @@ void scaled_step_l1(const T* x, double* w, double* d, std::size_t n, const Scale
 }
 
 template <class T>
-constexpr DenseKernels<T> dense_kernels = {dense_dot<T>,           squared_norm<T>,  dense_axpy<T>,
-                                           dense_step<T>,          dense_step_l1<T>, centered_dot<T>,
-                                           scaled_squared_norm<T>, scaled_step<T>,   scaled_step_l1<T>};
+void coupled_step(const T* __restrict x, double* __restrict z, double* __restrict y, const double* __restrict w,
+                  const double* __restrict d, double* __restrict point, std::size_t n, const CoupledCoefficients* c) {
+  const CoupledCoefficients k = *c;
+#pragma omp simd
+  for (std::size_t j = 0; j < n; ++j) {
+    const double moved = z[j] - k.direction * d[j] - k.fresh * static_cast<double>(x[j]);
+    const double z_j = k.shrink * math::soft_threshold(moved, k.threshold);
+    const double pull = k.theta * z_j + 0.5 * w[j];
+    const double y_j = pull + k.kappa * y[j];
+    z[j] = z_j;
+    y[j] = y_j;
+    point[j] = pull + k.kappa * y_j;
+  }
+}
+
+template <class T>
+constexpr DenseKernels<T> dense_kernels = {dense_dot<T>,      squared_norm<T>, dense_axpy<T>,          dense_step<T>,
+                                           dense_step_l1<T>,  centered_dot<T>, scaled_squared_norm<T>, scaled_step<T>,
+                                           scaled_step_l1<T>, coupled_step<T>};
 
 }  // namespace
 }  // namespace finitesum::FINITESUM_ISA

@@ -32,6 +32,19 @@ struct ScaledStep {
   const double* factors;  // c
 };
 
+// One dense step of the coupled sequences (solvers/coupled_iterates.hpp) z and y, with anchor w and gradient d:
+//   z_j     <- shrink * soft(z_j - direction * d_j - fresh * x_j, threshold)
+//   y_j     <- theta * z_j + w_j / 2 + kappa * y_j
+//   point_j <- theta * z_j + w_j / 2 + kappa * y_j
+struct CoupledCoefficients {
+  double direction;
+  double fresh;
+  double threshold;
+  double shrink;
+  double theta;
+  double kappa;
+};
+
 template <class T>
 struct DenseKernels {
   double (*dot)(const T* x, const double* w, std::size_t n);
@@ -44,6 +57,8 @@ struct DenseKernels {
                                 std::size_t n);                                               // sum_j c_j (x_j - m_j)^2
   void (*scaled_step)(const T* x, double* w, double* d, std::size_t n, const ScaledStep* c);  // takes threshold as 0
   void (*scaled_step_l1)(const T* x, double* w, double* d, std::size_t n, const ScaledStep* c);
+  void (*coupled_step)(const T* x, double* z, double* y, const double* w, const double* d, double* point, std::size_t n,
+                       const CoupledCoefficients* c);
 };
 
 // Column indices must be unique within a row and lie inside w.

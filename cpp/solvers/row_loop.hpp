@@ -106,9 +106,9 @@ std::size_t for_draws_from(const View& X, const Iterate& iterate, Rule& rule, st
   return done;
 }
 
-// SVRG's draws from anchor to anchor.
-inline std::size_t inner_draws(const SolverOptions& options, std::size_t n_rows) {
-  const double draws = options.inner_length.value_or(2) * static_cast<double>(n_rows);
+// Draws from anchor to anchor; `usual` is the solver's own way, over the number of rows.
+inline std::size_t inner_draws(const SolverOptions& options, std::size_t n_rows, double usual) {
+  const double draws = options.inner_length.value_or(usual) * static_cast<double>(n_rows);
   return std::max<std::size_t>(1, static_cast<std::size_t>(std::llround(draws)));
 }
 

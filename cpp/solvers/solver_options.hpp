@@ -18,8 +18,9 @@ enum class Acceleration { catalyst, qning };
 inline constexpr std::array<const char*, 2> acceleration_names{"catalyst", "qning"};
 
 struct SolverOptions {
+  // Draws from anchor to anchor, over the number of rows; if not set, SVRG makes 2 and Katyusha 1.
+  std::optional<double> inner_length;
   // Of SVRG.
-  std::optional<double> inner_length;  // draws from anchor to anchor, over the number of rows; 2 if not set
   std::optional<NextAnchor> iterate;
   std::optional<std::size_t> batch_size;  // rows per step; 1 if not set
   std::optional<bool> store_derivatives;  // the anchor's, one per row; true if not set
@@ -38,7 +39,7 @@ struct OptionRule {
 };
 
 inline std::vector<OptionRule> option_rules(const SolverOptions& options) {
-  return {{"inner_length", options.inner_length.has_value(), {"svrg"}, {"svrg"}},
+  return {{"inner_length", options.inner_length.has_value(), {"svrg", "katyusha"}, {"svrg"}},
           {"iterate", options.iterate.has_value(), {"svrg"}, {}},
           {"batch_size", options.batch_size.has_value(), {"svrg"}, {}},
           {"store_derivatives", options.store_derivatives.has_value(), {"svrg"}, {}},

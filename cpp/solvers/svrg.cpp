@@ -40,7 +40,7 @@ class Svrg final : public Solver {
         seed_(setup.seed),
         next_anchor_(setup.options.iterate.value_or(NextAnchor::last)),
         batch_(empty_batch(setup.options, problem.n_rows())),
-        n_steps_((inner_draws(setup.options, problem.n_rows()) + batch_.size() - 1) / batch_.size()),
+        n_steps_((inner_draws(setup.options, problem.n_rows(), 2) + batch_.size() - 1) / batch_.size()),
         iterate_(problem, setup.coef, scaling_),
         outer_(setup.options.acceleration, inner_rule(), problem.l2(), problem.n_rows(), problem.n_columns()),
         anchor_(problem.n_rows(), setup.options.store_derivatives.value_or(true)) {

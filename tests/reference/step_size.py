@@ -26,6 +26,8 @@ class StepRule:
         weighted = 2 * largest * mean / (largest + mean) if self.lipschitz else largest
         if self.solver == "svrg":
             return 1 / (2 * (weighted / self.batch_size + (1 - 1 / self.batch_size) * mean))
+        if self.solver == "katyusha":
+            return 1 / (3 * weighted)
         if self.solver == "saga":
             mu = self.problem.l2 * np.min(self.factors)
             return max(1 / (3 * weighted), 1 / (2 * (weighted + self.problem.n * mu)))

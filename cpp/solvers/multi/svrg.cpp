@@ -25,7 +25,7 @@ class MultiSvrg final : public Solver {
         start_(copy_unless_zero(setup.coef, problem.n_coefficients())),
         start_intercepts_(setup.intercepts, setup.intercepts + problem.n_outputs),
         steps_(problem, setup, false),
-        inner_draws_(inner_draws(setup.options, problem.n_rows())),
+        inner_draws_(inner_draws(setup.options, problem.n_rows(), 2)),
         iterate_(problem),
         evaluation_(make_evaluation(problem)),
         row_loss_(problem),

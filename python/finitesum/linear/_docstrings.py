@@ -14,8 +14,10 @@ max_iter : int, default=1000
     Largest number of epochs (as many steps as there are samples).
 fit_intercept : bool, default=True
     Whether to fit an intercept. It is not penalized (by `LinearSVC`: see there).
-solver : {"auto", "sag", "saga", "svrg", "newton"}, default="auto"
-    "auto" chooses by the shape of the data; ``solver_`` names the choice. Several outputs with the
+solver : {"auto", "sag", "saga", "svrg", "katyusha", "newton"}, default="auto"
+    "auto" chooses by the shape of the data; ``solver_`` names the choice. "katyusha" is
+    accelerated svrg, for ill-conditioned problems; it does not fit several outputs together.
+    Several outputs with the
     same penalty are fitted side by side by sag, saga and svrg if X is sparse, up to 64 of them,
     until the last one meets ``tol``: a sample drawn serves them all, each output keeps a number per
     sample. Otherwise they are fitted one after the other.
@@ -24,8 +26,8 @@ sampling : {"auto", "uniform", "cyclic", "shuffle", "lipschitz", "adaptive"}, de
     epoch; half evenly and half in proportion to the largest curvature of their loss; or to their
     curvature where the model is, learned along the way (Schmidt, Le Roux and
     Bach, 2017). Whatever the choice, the first epoch
-    visits every sample once. "auto" takes "uniform" where samples are alike, else "adaptive"
-    (for svrg "lipschitz").
+    visits every sample once (not katyusha's). "auto" takes "uniform" where samples are alike,
+    else "adaptive" (for svrg and katyusha "lipschitz").
 step_size : str or float, default="auto"
     "auto" is the solver's own rule; "1/L", "1/16L", "2/(L+n*mu)", "1/3L" and "1/(2(L+n*mu))" are
     formulas in the smoothness L of the sampled losses and the strong convexity mu of the penalty;
@@ -33,8 +35,8 @@ step_size : str or float, default="auto"
 solver_options : dict or None, default=None
     What only some solvers have; an option that the solver which runs does not have is refused.
 
-    ``"inner_length"`` (svrg): draws from one anchor to the next, as a multiple of the number of
-    samples, in (0, 1e6]; default 2.
+    ``"inner_length"`` (svrg, katyusha): draws from one anchor to the next, as a multiple of the
+    number of samples, in (0, 1e6]; default 2 for svrg, 1 for katyusha.
 
     ``"iterate"`` (svrg, but not for several classes together): the next anchor, "last" (default),
     "random" (the iterate after an evenly drawn number of steps) or "average" of the iterates.
