@@ -142,7 +142,8 @@ def test_loops_are_vectorized(tmp_path, isa):
         # axpy; step and step_l1; scaled; coupled_step
         "dense.inl": [n_dtypes, 2 * n_dtypes, 2 * n_dtypes, n_dtypes],
         "losses.inl": [n_losses, n_losses],  # derivatives; curvatures
-        "lanes.inl": [4 * n_dtypes + 4 * n_losses],  # dots and norms; both sums, weighted or not
+        # whole groups and the last one of: dots and norms; both sums, weighted or not
+        "lanes.inl": 2 * [4 * n_dtypes + 4 * n_losses],
     }
     for file, expected in instances.items():
         lines = (KERNELS / file).read_text().splitlines()

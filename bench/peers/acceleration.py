@@ -59,7 +59,8 @@ def main() -> None:
             print(f"skipped: {name} is not in {data_folder()}")
             continue
         for fit_intercept in (True, False):
-            for solver in SOLVERS:
+            for solver in (*SOLVERS, "katyusha"):  # which is svrg, accelerated from within
+                kinds = (None,) if solver == "katyusha" else ACCELERATIONS
                 cells = [
                     run(
                         data,
@@ -69,10 +70,14 @@ def main() -> None:
                         fit_intercept=fit_intercept,
                         random_state=arguments.seed,
                     )
-                    for acceleration in ACCELERATIONS
+                    for acceleration in kinds
                 ]
                 shown = "yes" if fit_intercept else "no"
-                print(f"| {name} | {shown} | {solver} | {' | '.join(cells)} |", flush=True)
+                print(
+                    f"| {name} | {shown} | {solver} | {' | '.join(cells)} |"
+                    + " |" * (len(names) - len(cells)),
+                    flush=True,
+                )
 
 
 if __name__ == "__main__":
