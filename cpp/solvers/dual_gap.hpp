@@ -69,7 +69,7 @@ struct Balance {
 template <class View, class Derivatives>
 Balance find_balance(const Problem<View>& problem, const Derivatives& u) {
   constexpr std::array<std::size_t, 4> strides{1, 4, 16, 128};
-  constexpr std::array<double, 4> least_factors{0, 0.75, 0.75, 0.97};
+  constexpr std::array<double, 4> least_factors{0, 0.5, 0.5, 0.9};
   std::array<double, strides.size()> positive{};
   std::array<double, strides.size()> negative{};
   std::array<double, block_rows> mass;
@@ -125,7 +125,7 @@ double dual_objective(const Problem<View>& problem, const Derivatives& u, double
   double penalty_conjugate = 0;
   if (problem.l2() > 0) {
     penalty_conjugate = std::visit(
-        [&](const auto& penalty) {
+        [&](auto penalty) {  // a copy, whose parameters stay in registers
           return chained_sum(p, [&](std::size_t j) { return penalty.conjugate(-gradient[j]); });
         },
         problem.penalty);

@@ -9,7 +9,7 @@ def balanced(problem, u):
     excess = mass.sum()
     if abs(excess) <= 1e-15 * np.abs(mass).sum():
         return u
-    for stride, least in ((128, 0.97), (16, 0.75), (4, 0.75), (1, 0.0)):
+    for stride, least in ((128, 0.9), (16, 0.5), (4, 0.5), (1, 0.0)):
         side = (np.arange(problem.n) % stride == 0) & (u * excess > 0)
         heavier = np.abs(mass[side]).sum()
         factor = 1 - abs(excess) / heavier if heavier > 0 else -np.inf
