@@ -151,12 +151,14 @@ CASES = [
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name.replace(" ", "-"))
 def test_same_optimum_as_scikit_learn(case: Case, solver: str, sparse: bool) -> None:
     X, y = design(sparse), case.target()
-    ours = clone(case.ours).set_params(solver=solver, **TIGHT).fit(X, y)
+    # a fit may stop above tol by the rounding of F, which showed with katyusha
+    tol = {"tol": 0.9e-12} if solver == "katyusha" else {}
+    ours = clone(case.ours).set_params(solver=solver, **{**TIGHT, **tol}).fit(X, y)
     theirs = clone(case.theirs).fit(X, y)
     # A relative gap of 1e-12 on problems of curvature 1e-3 and more bounds the coefficients' error
     # by sqrt(2 gap / curvature), 5e-5; scikit-learn's own error adds to it.
     assert ours.converged_
-    assert ours.relative_gap_ <= 1.001e-12  # the rounding of F counts as well
+    assert ours.relative_gap_ <= 1e-12
     np.testing.assert_allclose(ours.coef_, theirs.coef_, rtol=1e-4, atol=1e-4)
     np.testing.assert_allclose(ours.intercept_, theirs.intercept_, rtol=1e-4, atol=1e-4)
     assert ours.coef_.shape == theirs.coef_.shape
