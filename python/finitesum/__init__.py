@@ -7,11 +7,15 @@ from finitesum.certificate import Certificate, certify
 from finitesum.diagnosis import Diagnosis, diagnose
 from finitesum.linear import (
     ElasticNet,
+    ElasticNetCV,
     Lasso,
+    LassoCV,
     LinearSVC,
     LogisticRegression,
+    LogisticRegressionCV,
     PoissonRegressor,
     Ridge,
+    RidgeCV,
     RobustRegressor,
 )
 from finitesum.smoothness import SmoothnessReport, smoothness_report
@@ -22,11 +26,15 @@ __all__ = [
     "Certificate",
     "Diagnosis",
     "ElasticNet",
+    "ElasticNetCV",
     "Lasso",
+    "LassoCV",
     "LinearSVC",
     "LogisticRegression",
+    "LogisticRegressionCV",
     "PoissonRegressor",
     "Ridge",
+    "RidgeCV",
     "RobustRegressor",
     "SmoothnessReport",
     "__version__",

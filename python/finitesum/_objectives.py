@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from sklearn import linear_model, svm
 
 from finitesum import _core
-from finitesum.linear._classifier import LinearClassifier, _alpha_from_c, _class_weighted
+from finitesum.linear._classifier import LinearClassifier, _class_weighted, alpha_from_c
 from finitesum.linear._regressor import LinearRegressor
 from finitesum.linear._solve import Problem
 
@@ -83,7 +83,7 @@ def class_weights(classifier: Any, y: NDArray[Any], weight: Weights) -> Weights:
 
 def problem_of(estimator: Any, total: float, n_samples: int) -> Problem:
     if isinstance(estimator, LinearClassifier):
-        return estimator._problem(_alpha_from_c(estimator.C, total))
+        return estimator._problem(total)
     if isinstance(estimator, LinearRegressor):
         problems = estimator._problems(np.size(estimator.intercept_), total)
         if len(set(problems)) > 1:
@@ -100,7 +100,7 @@ def _logistic(model: Any, total: float, _: int) -> Problem:
     ratio = {"l1": 1.0, "l2": 0.0}.get(model.penalty, model.l1_ratio or 0.0)
     # liblinear penalizes the intercept
     scaling = float(model.intercept_scaling) if model.solver == "liblinear" else math.inf
-    alpha = _alpha_from_c(model.C, total)
+    alpha = alpha_from_c(model.C, total)
     return Problem("logistic", alpha, float(ratio), intercept_scaling=scaling)
 
 
@@ -112,7 +112,7 @@ def _linear_svc(model: Any, total: float, _: int) -> Problem:
         )
     return Problem(
         "squared_hinge",
-        _alpha_from_c(model.C, total),
+        alpha_from_c(model.C, total),
         float(model.penalty == "l1"),
         intercept_scaling=float(model.intercept_scaling),
     )

@@ -14,7 +14,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from finitesum._findings import DataSummary, Finding, batches, data_findings, summarize
 from finitesum._validation import core_matrix, sample_weights, total_weight, training_data
 from finitesum.linear._base import LinearEstimator
-from finitesum.linear._classifier import _alpha_from_c, _class_weighted
+from finitesum.linear._classifier import _class_weighted
 from finitesum.linear._solve import Problem
 from finitesum.linear.linear_svc import LinearSVC
 from finitesum.smoothness import SmoothnessReport, smoothness_report
@@ -160,7 +160,7 @@ def _present(finding: Finding | None) -> list[Finding]:
 def _problem(estimator: Any, y: NDArray[Any], total: float) -> Problem:
     """Give the problem an estimator poses; of several outputs, the most weakly penalized."""
     if is_classifier(estimator):
-        problem: Problem = estimator._problem(_alpha_from_c(estimator.C, total))
+        problem: Problem = estimator._problem(total)
         n_classes = len(np.unique(y))
         if estimator._multinomial and n_classes > 2:
             problem = replace(problem, loss="multinomial", n_classes=n_classes)

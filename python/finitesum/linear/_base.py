@@ -88,23 +88,7 @@ class LinearEstimator(BaseEstimator):  # type: ignore[misc]  # untyped base
         start: Start | None,
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Run the core, set the report, warn; return coef (K, p) and intercept (K,)."""
-        control = Control(
-            fit_intercept=bool(self.fit_intercept),
-            solver=self.solver,
-            sampling=self.sampling,
-            step_rule=self.step_size if isinstance(self.step_size, str) else "auto",
-            step_size=0.0 if isinstance(self.step_size, str) else float(self.step_size),
-            solver_options=dict(self.solver_options or {}),
-            tol=float(self.tol),
-            max_iter=int(self.max_iter),
-            check_interval=0 if isinstance(self.check_interval, str) else int(self.check_interval),
-            time_limit=math.inf if self.time_limit is None else float(self.time_limit),
-            n_threads=0 if self.n_threads is None else int(self.n_threads),
-            seed=draw_seed(self.random_state),
-            callback=self.callback,
-            verbose=int(self.verbose),
-            keep_state=bool(self.warm_start),
-        )
+        control = self._control()
         matrix = core_matrix(X)
         resume = Resume(
             getattr(self, "_saved", {}),
@@ -132,6 +116,25 @@ class LinearEstimator(BaseEstimator):  # type: ignore[misc]  # untyped base
         if message is not None:
             warnings.warn(message, ConvergenceWarning, stacklevel=3)
         return np.vstack([r["coef"] for r in results]), np.hstack([r["intercept"] for r in results])
+
+    def _control(self) -> Control:
+        return Control(
+            fit_intercept=bool(self.fit_intercept),
+            solver=self.solver,
+            sampling=self.sampling,
+            step_rule=self.step_size if isinstance(self.step_size, str) else "auto",
+            step_size=0.0 if isinstance(self.step_size, str) else float(self.step_size),
+            solver_options=dict(self.solver_options or {}),
+            tol=float(self.tol),
+            max_iter=int(self.max_iter),
+            check_interval=0 if isinstance(self.check_interval, str) else int(self.check_interval),
+            time_limit=math.inf if self.time_limit is None else float(self.time_limit),
+            n_threads=0 if self.n_threads is None else int(self.n_threads),
+            seed=draw_seed(self.random_state),
+            callback=self.callback,
+            verbose=int(self.verbose),
+            keep_state=bool(self.warm_start),
+        )
 
     def _data_advice(self, X: Any, weight: NDArray[np.float64] | None) -> str | None:
         """One pass over X for the one change that helps; None if the data look sound."""

@@ -13,7 +13,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from finitesum._validation import sample_weights, total_weight, training_data, unchanged_on_error
 from finitesum.linear._base import LinearEstimator
 from finitesum.linear._solve import Problem, Start
-from finitesum.linear._targets import Columns, OneAgainstRest, class_codes
+from finitesum.linear._targets import Columns, OneAgainstRest, Targets, class_codes
 
 
 class LinearClassifier(ClassifierMixin, LinearEstimator):  # type: ignore[misc]  # untyped base
@@ -25,7 +25,7 @@ class LinearClassifier(ClassifierMixin, LinearEstimator):  # type: ignore[misc] 
     class_weight: Any
 
     @abstractmethod
-    def _problem(self, alpha: float) -> Problem: ...
+    def _problem(self, total: float) -> Problem: ...
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Fit the model.
@@ -53,34 +53,46 @@ class LinearClassifier(ClassifierMixin, LinearEstimator):  # type: ignore[misc] 
         """
         self._validate_params()
         with unchanged_on_error(self):
-            X, y = training_data(self, X, y, y_numeric=False)
-            check_classification_targets(y)
-            weight = _class_weighted(self.class_weight, y, sample_weights(sample_weight, X))
-            total = total_weight(weight, X.shape[0])
-            classes = np.unique(y if weight is None else y[weight > 0.0])
-            if len(classes) < 2:
-                raise ValueError(
-                    "This solver needs samples of at least 2 classes in the data, but the data "
-                    f"contains only one class: {classes.tolist()[0]!r}"
-                )
-            n_outputs = 1 if len(classes) == 2 else len(classes)
-            problem = self._problem(_alpha_from_c(self.C, total))
-            start = self._start_for(classes, n_outputs, X.shape[1])
-            if self._multinomial and n_outputs > 1:
-                problem = replace(problem, loss="multinomial", n_classes=n_outputs)
-                codes = Columns(class_codes(y, classes))
-                coef, intercept = self._solve(X, codes, weight, [problem], start)
-            else:
-                targets = OneAgainstRest(y, classes[-n_outputs:])
-                coef, intercept = self._solve(X, targets, weight, [problem] * n_outputs, start)
-            self.coef_, self.intercept_ = coef, intercept
+            X, y, weight, classes = self._training_data(X, y, sample_weight)
+            problem = self._problem(total_weight(weight, len(y)))
+            start = self._start_for(classes, X.shape[1])
+            self.coef_, self.intercept_ = self._solve(
+                X, self._targets(y, classes), weight, self._for_classes(problem, classes), start
+            )
             self.classes_ = classes
         return self
 
-    def _start_for(self, classes: NDArray[Any], n_outputs: int, n_features: int) -> Start | None:
+    def _training_data(
+        self, X: Any, y: Any, sample_weight: Any
+    ) -> tuple[Any, NDArray[Any], NDArray[np.float64] | None, NDArray[Any]]:
+        """Validate; return X, y, the weights times those of the classes, and the classes."""
+        X, y = training_data(self, X, y, y_numeric=False)
+        check_classification_targets(y)
+        weight = _class_weighted(self.class_weight, y, sample_weights(sample_weight, X))
+        total_weight(weight, X.shape[0])
+        classes = np.unique(y if weight is None else y[weight > 0.0])
+        if len(classes) < 2:
+            raise ValueError(
+                "This solver needs samples of at least 2 classes in the data, but the data "
+                f"contains only one class: {classes.tolist()[0]!r}"
+            )
+        return X, y, weight, classes
+
+    def _for_classes(self, problem: Problem, classes: NDArray[Any]) -> list[Problem]:
+        """One problem for two classes, or for all of them; else one per class."""
+        if self._multinomial and len(classes) > 2:
+            return [replace(problem, loss="multinomial", n_classes=len(classes))]
+        return [problem] * _n_outputs(classes)
+
+    def _targets(self, y: NDArray[Any], classes: NDArray[Any]) -> Targets:
+        if self._multinomial and len(classes) > 2:
+            return Columns(class_codes(y, classes))
+        return OneAgainstRest(y, classes[-_n_outputs(classes) :])
+
+    def _start_for(self, classes: NDArray[Any], n_features: int) -> Start | None:
         if not np.array_equal(getattr(self, "classes_", classes), classes):
             return None
-        return self._start(n_outputs, n_features)
+        return self._start(_n_outputs(classes), n_features)
 
     def decision_function(self, X: Any) -> NDArray[np.float64]:
         """Predict confidence scores.
@@ -116,7 +128,11 @@ class LinearClassifier(ClassifierMixin, LinearEstimator):  # type: ignore[misc] 
         return labels
 
 
-def _alpha_from_c(C: float, total: float) -> float:
+def _n_outputs(classes: NDArray[Any]) -> int:
+    return 1 if len(classes) == 2 else len(classes)
+
+
+def alpha_from_c(C: float, total: float) -> float:
     """1 / (C S): scikit-learn's C sum_i s_i loss_i + penalty, divided by C S."""
     scale = float(C) * total
     alpha = 1.0 / scale if scale > 0.0 else np.inf

@@ -1,6 +1,7 @@
 """The parameters and attributes that all linear estimators share, written once."""
 
 import inspect
+import re
 from typing import TypeVar
 
 Class = TypeVar("Class", bound=type)
@@ -105,9 +106,42 @@ feature_names_in_ : ndarray of shape (n_features_in_,)
     Names of the features, where X has string names for all of them."""
 
 
+_GRID = """\
+eps : float, default=1e-3
+    Smallest over largest alpha of a grid that the data tell.
+alphas : int or array-like, default=100
+    The grid, or how many alphas it has: spaced evenly on a logarithmic scale down from the
+    smallest alpha that makes all coefficients zero."""
+
+_FOLDS = """\
+cv : int, cross-validation generator or iterable, default=None
+    The folds, as scikit-learn's `check_cv` takes them; None is 5. A fit's training samples are
+    those of weight one, X is shared by all.
+n_jobs : int or None, default=None
+    Threads that run the folds, as joblib counts them: None is 1 outside of a
+    `joblib.parallel_config`, -1 all processors. OpenMP's threads are divided among them."""
+
+_WITHOUT_IN_SEARCH = ("warm_start", "callback", "time_limit")
+
+
+def _search_control() -> str:
+    """Give the parameters of a cross-validated estimator: folds, then those of its fits."""
+    entries = re.split(r"\n(?=\S)", _CONTROL)
+    fits = [entry for entry in entries if entry.split(" :")[0] not in _WITHOUT_IN_SEARCH]
+    return "\n".join([_FOLDS, *fits])
+
+
 def with_shared_sections(cls: Class) -> Class:
-    """Fill ``{control}`` and ``{attributes}`` of a class docstring with the shared sections."""
+    """Fill ``{control}``, ``{attributes}`` and the like in a docstring with the shared sections."""
     if cls.__doc__ is not None:  # stripped under python -OO
         text = inspect.cleandoc(cls.__doc__)
-        cls.__doc__ = text.replace("{control}", _CONTROL).replace("{attributes}", _ATTRIBUTES)
+        sections = {
+            "control": _CONTROL,
+            "attributes": _ATTRIBUTES,
+            "grid": _GRID,
+            "search": _search_control(),
+        }
+        for name, section in sections.items():
+            text = text.replace(f"{{{name}}}", section)
+        cls.__doc__ = text
     return cls

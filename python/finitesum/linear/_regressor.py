@@ -54,17 +54,14 @@ class LinearRegressor(RegressorMixin, LinearEstimator):  # type: ignore[misc]  #
             total = total_weight(weight, X.shape[0])
             self._check_targets(y, weight)
             n_outputs = 1 if y.ndim == 1 else y.shape[1]
-            coef, intercept = self._solve(
-                X,
-                Columns(y),
-                weight,
-                self._problems(n_outputs, total),
-                self._start(n_outputs, X.shape[1]),
-            )
-            single = n_outputs == 1
-            self.coef_ = coef[0] if single else coef
-            self.intercept_ = float(intercept[0]) if single else intercept
+            problems, start = self._problems(n_outputs, total), self._start(n_outputs, X.shape[1])
+            self._set_solution(*self._solve(X, Columns(y), weight, problems, start))
         return self
+
+    def _set_solution(self, coef: NDArray[np.float64], intercept: NDArray[np.float64]) -> None:
+        single = len(intercept) == 1
+        self.coef_ = coef[0] if single else coef
+        self.intercept_ = float(intercept[0]) if single else intercept
 
     def predict(self, X: Any) -> NDArray[np.float64]:
         """Predict targets.

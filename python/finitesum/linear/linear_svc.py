@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from finitesum.linear._base import LinearEstimator
-from finitesum.linear._classifier import LinearClassifier
+from finitesum.linear._classifier import LinearClassifier, alpha_from_c
 from finitesum.linear._docstrings import with_shared_sections
 from finitesum.linear._solve import Callback, Problem
 
@@ -119,9 +119,10 @@ class LinearSVC(LinearClassifier):
         self.time_limit = time_limit
         self.n_threads = n_threads
 
-    def _problem(self, alpha: float) -> Problem:
+    def _problem(self, total: float) -> Problem:
         parameter = float(self.gamma) if self.loss == "smoothed_hinge" else 1.0
         l1_ratio = 1.0 if self.penalty == "l1" else 0.0
+        alpha = alpha_from_c(self.C, total)
         return Problem(
             self.loss, alpha, l1_ratio, parameter, intercept_scaling=float(self.intercept_scaling)
         )

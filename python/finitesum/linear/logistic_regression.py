@@ -9,7 +9,7 @@ from scipy.special import expit, log_expit, log_softmax, softmax
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from finitesum.linear._base import LinearEstimator
-from finitesum.linear._classifier import LinearClassifier
+from finitesum.linear._classifier import LinearClassifier, alpha_from_c
 from finitesum.linear._docstrings import with_shared_sections
 from finitesum.linear._solve import Callback, Problem
 
@@ -116,8 +116,8 @@ class LogisticRegression(LinearClassifier):
         self.time_limit = time_limit
         self.n_threads = n_threads
 
-    def _problem(self, alpha: float) -> Problem:
-        return Problem("logistic", alpha, float(self.l1_ratio))
+    def _problem(self, total: float) -> Problem:
+        return Problem("logistic", alpha_from_c(self.C, total), float(self.l1_ratio))
 
     def _epochs(self, n_iter: list[int]) -> NDArray[np.int64]:
         return np.array(n_iter, dtype=np.int64)

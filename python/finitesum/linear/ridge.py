@@ -86,25 +86,30 @@ class Ridge(LinearRegressor):
         self.n_threads = n_threads
 
     def _problems(self, n_outputs: int, total: float) -> list[Problem]:
-        # sum s (y - z)^2 + alpha ||w||^2 = 2 S {(1/S) sum s (y - z)^2 / 2 + (alpha/S) ||w||^2 / 2}
-        alphas = check_array(
-            np.atleast_1d(self.alpha), ensure_2d=False, dtype=np.float64, input_name="alpha"
-        ).ravel()
-        if len(alphas) not in (1, n_outputs):
-            raise ValueError(
-                "Number of targets and number of penalties do not correspond: "
-                f"{len(alphas)} != {n_outputs}"
-            )
-        check_non_negative(alphas, "Ridge (alpha)")
-        with np.errstate(over="ignore"):
-            scaled = np.broadcast_to(alphas / total, n_outputs)
-        if not np.isfinite(scaled).all():
-            raise ValueError(
-                f"alpha={self.alpha!r} is too large: alpha / sum of the sample weights overflows."
-            )
-        return [Problem("squared", float(alpha)) for alpha in scaled]
+        return ridge_problems(self.alpha, n_outputs, total)
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
         tags.target_tags.multi_output = True
         return tags
+
+
+def ridge_problems(alpha: Any, n_outputs: int, total: float) -> list[Problem]:
+    """Ridge's problems, alphas in scikit-learn's units and for a sum of weights `total`."""
+    # sum s (y - z)^2 + alpha ||w||^2 = 2 S {(1/S) sum s (y - z)^2 / 2 + (alpha/S) ||w||^2 / 2}
+    alphas = check_array(
+        np.atleast_1d(alpha), ensure_2d=False, dtype=np.float64, input_name="alpha"
+    ).ravel()
+    if len(alphas) not in (1, n_outputs):
+        raise ValueError(
+            "Number of targets and number of penalties do not correspond: "
+            f"{len(alphas)} != {n_outputs}"
+        )
+    check_non_negative(alphas, "Ridge (alpha)")
+    with np.errstate(over="ignore"):
+        scaled = np.broadcast_to(alphas / total, n_outputs)
+    if not np.isfinite(scaled).all():
+        raise ValueError(
+            f"alpha={alpha!r} is too large: alpha / sum of the sample weights overflows."
+        )
+    return [Problem("squared", float(strength)) for strength in scaled]
