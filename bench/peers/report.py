@@ -135,11 +135,15 @@ def draw(cells: Sequence[Cell], path: str) -> None:
                 lw=2 if name.startswith(OURS) else 1,
             )  # fmt: skip
         panel.set_title(str(problem), fontsize="small")
+        panel.set_xlabel("seconds", fontsize="small")
     for panel in panels[len(problems) :]:
         panel.set_axis_off()
-    figure.supxlabel("seconds")
     figure.supylabel("(F - F*) / F*")
     figure.legend(
-        handles.values(), handles.keys(), loc="outside lower center", ncols=4, fontsize="small"
+        handles.values(),
+        handles.keys(),
+        loc="outside lower center",
+        ncols=columns,
+        fontsize="small",
     )
     figure.savefig(path, dpi=120)
