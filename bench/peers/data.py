@@ -1,8 +1,9 @@
 """The data sets of the comparisons, read from the folder FINITESUM_DATA.
 
-By default that is ../shared/data beside the repository.
+By default that is ../shared/data beside the repository. Four small ones come with scikit-learn.
 """
 
+import gzip
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,11 +13,12 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
+from sklearn import datasets
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """A binary task: X dense or CSR, y = +-1."""
+    """X dense or CSR; y is +-1, or class numbers, or what a regression predicts."""
 
     name: str
     X: Any
@@ -26,6 +28,14 @@ class Dataset:
     def n_stored(self) -> int:
         """Stored entries of X."""
         return int(self.X.nnz if sp.issparse(self.X) else self.X.size)
+
+
+@dataclass(frozen=True)
+class _Recipe:
+    read: Callable[[], tuple[Any, NDArray[Any]]]
+    task: str  # "binary", "multiclass", "regression"
+    X: Callable[[Any], Any] = lambda X: X
+    y: Callable[[NDArray[Any]], NDArray[Any]] = lambda y: y
 
 
 # News groups comp.* and sci.*, in the alphabetical order of all twenty.
@@ -45,36 +55,78 @@ def load_dataset(name: str, dtype: type[np.floating[Any]]) -> Dataset:
     FileNotFoundError
         If it is not in the data folder.
     """
-    folder = data_folder() / name
-    X = sp.csr_matrix(sp.load_npz(folder / "X.npz"))
-    with np.load(folder / "y.npz") as arrays:
-        y = arrays["y"]
-    return _PREPARE[name](name, X, y, dtype)
+    recipe = _RECIPES[name]
+    X, y = recipe.read()
+    X, y = recipe.X(X), recipe.y(y)
+    X = X.astype(dtype) if sp.issparse(X) else np.ascontiguousarray(X, dtype=dtype)
+    return Dataset(name, X, y.astype(np.float64))
 
 
-def _as_it_is(name: str, X: Any, y: NDArray[Any], dtype: type[np.floating[Any]]) -> Dataset:
-    return Dataset(name, X.astype(dtype), y.astype(np.float64))
+def dataset_names(task: str) -> list[str]:
+    """Names of the data sets of a task: "binary", "multiclass" or "regression"."""
+    return [name for name, recipe in _RECIPES.items() if recipe.task == task]
 
 
-def _news20(name: str, X: Any, y: NDArray[Any], dtype: type[np.floating[Any]]) -> Dataset:
-    return _as_it_is(name, X, np.where(np.isin(y, _COMPUTERS_AND_SCIENCE), 1, -1), dtype)
+def mnist() -> tuple[Any, NDArray[Any]]:
+    """Ten digits: X dense bytes, class labels."""
+    images, labels = (
+        np.frombuffer(gzip.decompress((data_folder() / "mnist" / name).read_bytes()), np.uint8)
+        for name in ("train-images-idx3-ubyte.gz", "train-labels-idx1-ubyte.gz")
+    )
+    return images[16:].reshape(-1, 784), labels[8:].astype(np.int64)
 
 
-def _standardized(name: str, X: Any, y: NDArray[Any], dtype: type[np.floating[Any]]) -> Dataset:
-    dense = X.toarray().astype(np.float64)
+def _from(folder: str) -> Callable[[], tuple[Any, NDArray[Any]]]:
+    def read() -> tuple[Any, NDArray[Any]]:
+        X = sp.csr_matrix(sp.load_npz(data_folder() / folder / "X.npz"))
+        with np.load(data_folder() / folder / "y.npz") as arrays:
+            return X, arrays["y"]
+
+    return read
+
+
+def _bundled(load: Callable[..., Any]) -> Callable[[], tuple[Any, NDArray[Any]]]:
+    return lambda: load(return_X_y=True)
+
+
+def _standardized(values: Any) -> NDArray[np.float64]:
+    dense = values.toarray() if sp.issparse(values) else values
+    dense = dense.astype(np.float64)
     deviation = dense.std(axis=0)
-    deviation[deviation == 0] = 1
-    dense = np.ascontiguousarray((dense - dense.mean(axis=0)) / deviation, dtype=dtype)
-    return Dataset(name, dense, y.astype(np.float64))
+    result: NDArray[np.float64] = (dense - dense.mean(axis=0)) / np.where(deviation, deviation, 1)
+    return result
 
 
-def _covtype(name: str, X: Any, y: NDArray[Any], dtype: type[np.floating[Any]]) -> Dataset:
-    return _standardized(name, X, np.where(y == 2, 1, -1), dtype)
+def _to_unit_interval(X: Any) -> Any:
+    dense = X.toarray().astype(np.float64)
+    low, high = dense.min(axis=0), dense.max(axis=0)
+    return sp.csr_matrix((dense - low) / np.where(high > low, high - low, 1))
 
 
-_PREPARE: dict[str, Callable[..., Dataset]] = {
-    "a9a": _as_it_is,
-    "covtype": _covtype,
-    "news20": _news20,
-    "protein": _standardized,
+def _lodgepole_pine(y: NDArray[Any]) -> NDArray[Any]:  # the largest class of covtype
+    return np.where(y == 2, 1, -1)
+
+
+_RECIPES: dict[str, _Recipe] = {
+    "news20": _Recipe(
+        _from("news20"), "binary", y=lambda y: np.where(np.isin(y, _COMPUTERS_AND_SCIENCE), 1, -1)
+    ),
+    "a9a": _Recipe(_from("a9a"), "binary"),
+    "covtype": _Recipe(_from("covtype"), "binary", _standardized, _lodgepole_pine),
+    "covtype_scaled": _Recipe(_from("covtype"), "binary", _to_unit_interval, _lodgepole_pine),
+    "covtype_raw": _Recipe(_from("covtype"), "binary", y=_lodgepole_pine),
+    "protein": _Recipe(_from("protein"), "binary", _standardized),
+    "breast_cancer": _Recipe(
+        _bundled(datasets.load_breast_cancer), "binary", _standardized, lambda y: 2 * y - 1
+    ),
+    "mnist": _Recipe(mnist, "multiclass", lambda X: X / 255),
+    "digits": _Recipe(_bundled(datasets.load_digits), "multiclass", lambda X: X / 16),
+    "wine": _Recipe(_bundled(datasets.load_wine), "multiclass", _standardized),
+    "california_housing": _Recipe(
+        _from("california_housing"), "regression", _standardized, _standardized
+    ),
+    "bike": _Recipe(_from("bike"), "regression", _standardized, _standardized),
+    "diabetes": _Recipe(
+        _bundled(datasets.load_diabetes), "regression", _standardized, _standardized
+    ),
 }

@@ -8,7 +8,6 @@ medians.
 """
 
 import argparse
-import gzip
 import os
 import time
 import warnings
@@ -19,7 +18,7 @@ import numpy as np
 import scipy.sparse as sp
 from sklearn.exceptions import ConvergenceWarning
 
-from bench.peers.data import data_folder
+from bench.peers import data
 from finitesum import LinearSVC, _core
 
 FEWER, MORE = 2, 5
@@ -27,19 +26,15 @@ FEWER, MORE = 2, 5
 
 def news20() -> tuple[Any, Any]:
     """Twenty news groups: X sparse, class labels."""
-    X = sp.csr_array(sp.load_npz(data_folder() / "news20" / "X.npz"))
-    with np.load(data_folder() / "news20" / "y.npz") as arrays:
+    X = sp.csr_array(sp.load_npz(data.data_folder() / "news20" / "X.npz"))
+    with np.load(data.data_folder() / "news20" / "y.npz") as arrays:
         return X, arrays["y"]
 
 
 def mnist() -> tuple[Any, Any]:
     """Ten digits: X sparse, class labels."""
-    images, labels = (
-        np.frombuffer(gzip.decompress((data_folder() / "mnist" / name).read_bytes()), np.uint8)
-        for name in ("train-images-idx3-ubyte.gz", "train-labels-idx1-ubyte.gz")
-    )
-    X = images[16:].reshape(-1, 784).astype(np.float32) / 255
-    return sp.csr_array(X), labels[8:].astype(np.int64)
+    images, labels = data.mnist()
+    return sp.csr_array(images.astype(np.float32) / 255), labels
 
 
 def seconds_per_epoch(solver: str, X: Any, targets: list[Any]) -> float:

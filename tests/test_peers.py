@@ -1,0 +1,223 @@
+"""Measuring seconds to accuracy: the objective, the ladder, the choice of rungs, the tables."""
+
+import itertools
+import math
+
+import numpy as np
+import pytest
+
+from bench.peers import __main__ as command
+from bench.peers import auto, libraries
+from bench.peers.data import load_dataset
+from bench.peers.libraries import SOLVERS, Solver
+from bench.peers.measure import (
+    CUT_OFF,
+    TARGETS,
+    TOLERANCES,
+    Cell,
+    Limits,
+    Rung,
+    climb,
+    follow,
+    measure,
+)
+from bench.peers.problems import (
+    LOSSES,
+    PENALTIES,
+    Problem,
+    Reference,
+    coefficients,
+    find_reference,
+    make_grid,
+    objective,
+    ours,
+)
+from bench.peers.report import geometric_mean, ratio_table, remarks, seconds_tables
+
+BUNDLED = {"binary": "breast_cancer", "multiclass": "wine", "regression": "diabetes"}
+GRID = make_grid(list(LOSSES), list(BUNDLED.values()), list(PENALTIES), [10.0], False)
+PROBLEM = Problem("breast_cancer", "logistic", 1.0)
+
+
+def load(problem):
+    return load_dataset(problem.data, np.float64)
+
+
+@pytest.mark.parametrize("problem", GRID, ids=str)
+def test_objective_is_that_of_the_fit(problem):
+    data = load(problem)
+    model = ours(problem, len(data.y), tol=1e-3).fit(data.X, data.y)
+    assert objective(problem, data, *coefficients(model)) == pytest.approx(
+        model.objective_, rel=1e-12
+    )
+
+
+def other_solvers():
+    for solver in SOLVERS:
+        if solver.library != "finitesum":
+            slow = pytest.mark.slow if solver.library == "skglm" else ()  # it is compiled first
+            yield pytest.param(solver, id=solver.name, marks=slow)
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("solver", list(other_solvers()))
+def test_other_libraries_minimize_the_same(solver, tmp_path):
+    if not solver.is_installed():
+        pytest.skip(f"{solver.module} is not installed")
+    problems = [p for p in GRID if solver.suits(p, load(p))]
+    assert problems
+    for problem in problems:
+        data = load(problem)
+        optimum = find_reference(problem, data, tmp_path).optimum
+        found = objective(problem, data, *solver.fit(problem, data, 1e-6, 1))
+        assert -1e-10 * optimum <= found - optimum <= 1e-3 * optimum, problem
+
+
+def test_reference_is_certified_and_kept(tmp_path):
+    data = load(PROBLEM)
+    first = find_reference(PROBLEM, data, tmp_path)
+    assert 0.0 <= first.gap <= 1e-12 * first.null
+    (path,) = tmp_path.iterdir()
+    path.write_text('{"optimum": 1.0, "gap": 2.0, "null": 3.0}')
+    assert find_reference(PROBLEM, data, tmp_path) == Reference(1.0, 2.0, 3.0)
+
+
+def make_solver(fit, module="finitesum"):
+    return Solver("other one", module, fit)
+
+
+def test_ladder_ends_at_the_last_target():
+    data = load(PROBLEM)
+    exact = ours(PROBLEM, len(data.y), tol=1e-13).fit(data.X, data.y)
+    coef, intercept = coefficients(exact)
+    tried = []
+
+    def fit(problem, data, tol, threads):
+        tried.append(tol)
+        return coef * (1.0 + math.sqrt(tol)), intercept  # F - F* falls like tol
+
+    rungs = list(climb(make_solver(fit), PROBLEM, data, exact.objective_, Limits(100.0, 2)))
+    assert [rung.tol for rung in rungs] == list(TOLERANCES[: len(rungs)])
+    assert tried == [tol for rung in rungs for tol in (rung.tol, rung.tol)]
+    left = [rung.suboptimality for rung in rungs]
+    assert all(first > then for first, then in itertools.pairwise(left))
+    assert left[-1] <= TARGETS[-1] < left[-2]
+
+
+def test_ladder_ends_with_the_tolerances_and_bears_what_is_not_finite():
+    def fit(problem, data, tol, threads):
+        return np.full(30, np.nan), np.zeros(1)
+
+    rungs = list(climb(make_solver(fit), PROBLEM, load(PROBLEM), 1.0, Limits(repeats=1)))
+    assert len(rungs) == len(TOLERANCES)
+    assert all(rung.suboptimality == math.inf for rung in rungs)
+
+
+def test_fastest_rung_below_the_target_counts():
+    cell = Cell("a", PROBLEM, (Rung(0.1, 1.0, 0.5), Rung(0.01, 3.0, 1e-5), Rung(1e-3, 2.0, 1e-7)))
+    assert [cell.seconds_to(t) for t in (0.9, 1e-2, 1e-6, 1e-8)] == [1.0, 2.0, 2.0, math.inf]
+
+
+@pytest.mark.parametrize(("end", "note"), [(EOFError(), None), (None, ""), ("no", "no")])
+def test_rungs_before_an_early_end_are_kept(end, note):
+    rung = Rung(0.1, 1.0, 0.5)
+    messages = iter([rung, end])
+
+    def receive():
+        message = next(messages)
+        if isinstance(message, Exception):
+            raise message
+        return message
+
+    assert follow(receive) == ([rung], note)
+
+
+def test_cell_over_budget_is_cut_off_and_the_next_one_measured():
+    problems = [PROBLEM, Problem("breast_cancer", "logistic", 10.0)]
+    found = list(measure("scikit-learn saga", problems, [1e-9, 1e-9], Limits(0.05, 1)))
+    assert [cell.problem for cell in found] == problems
+    assert {cell.note for cell in found} == {CUT_OFF}
+
+
+def test_missing_library_is_named(monkeypatch):
+    missing = make_solver(lambda *_: None, "no_such_library")
+    monkeypatch.setattr(command, "SOLVERS", (*SOLVERS, missing))
+    solvers, skipped = command.choose_solvers(["finitesum auto", "other *"])
+    assert [solver.name for solver in solvers] == ["finitesum auto"]
+    assert skipped == ["no_such_library"]
+    text = command.document(cells(), {}, skipped, Limits())
+    assert "Skipped: no_such_library is not there." in text
+
+
+def cells():
+    second = Problem("breast_cancer", "logistic", 0.1)
+    return [
+        Cell("finitesum auto", PROBLEM, (Rung(0.1, 1.0, 1e-9),)),
+        Cell("finitesum auto", second, (Rung(0.1, 8.0, 1e-9),)),
+        Cell("other fast", PROBLEM, (Rung(0.1, 0.5, 1e-3), Rung(0.01, 2.0, 1e-9))),
+        Cell("other fast", second, (Rung(0.1, 1.0, 1e-9),)),
+        Cell("other slow", PROBLEM, (Rung(0.1, 9.0, 0.5),), CUT_OFF),
+        Cell("other slow", second, (), "ValueError: no"),
+    ]
+
+
+def test_ratios():
+    text = ratio_table(cells(), 1e-6, "finitesum auto")
+    assert "| 1 | 1 | 2 | other fast | 0.50 |" in text
+    assert "| 0.1 | 8 | 1 | other fast | 8.00 |" in text
+    assert "Geometric mean of 2 ratios: 2.00." in text
+    assert "| 1 | 1 | 0.5 | other fast | 2.00 |" in ratio_table(cells(), 1e-2, "finitesum auto")
+    assert "reached only here: 2" in ratio_table(
+        [cell for cell in cells() if cell.solver != "other fast"], 1e-6, "finitesum auto"
+    )
+    assert geometric_mean([1.0, 4.0]) == pytest.approx(2.0)
+    assert math.isnan(geometric_mean([]))
+
+
+def test_solver_that_minimizes_something_else_is_named():
+    weak = Reference(1.0, 1e-3, 2.0)
+    lines = remarks(cells(), {PROBLEM: weak})
+    assert lines == [
+        "other slow, logistic l2: other objective, 1e-2 never reached",
+        "other slow: 1 times ValueError: no",
+        f"{PROBLEM}: the optimum is certified to 1e-03 only",
+    ]
+    assert "| other fast | 0.5 / 2 / 2 / 2 | 1 / 1 / 1 / 1 |" in seconds_tables(cells())
+
+
+def test_command(tmp_path, capsys):
+    arguments = ["--data", "breast_cancer", "--alpha", "1", "--budget", "30", "--repeats", "1"]
+    arguments += ["--solver", "finitesum auto"]
+    table = tmp_path / "table.md"
+    command.main([*arguments, "--cache", str(tmp_path), "--markdown", str(table)])
+    text = table.read_text()
+    assert "reached only here: 1" in text
+    assert "| breast_cancer | logistic | l2 | 1 |" in text
+    assert "1 cells" in capsys.readouterr().err
+
+
+def test_figure(tmp_path):
+    pytest.importorskip("matplotlib")
+    from bench.peers.report import draw
+
+    draw(cells(), str(tmp_path / "figure.png"))
+    assert (tmp_path / "figure.png").stat().st_size > 10_000
+
+
+def test_auto_beside_every_solver(tmp_path):
+    table = tmp_path / "table.md"
+    arguments = ["--data", "breast_cancer", "--loss", "logistic", "--penalty", "l1", "--alpha", "1"]
+    auto.main([*arguments, "--tol", "1e-3", "--markdown", str(table)])
+    assert "of 1 problems" in table.read_text()
+
+
+def test_auto_cut_off_counts_as_slow():
+    outcome = auto.Outcome(PROBLEM, "saga", {"sag": 2.0, "newton": 1.0})
+    assert outcome.best == "newton"
+    assert outcome.ratio == math.inf
+    assert "0 of 1 problems (0%)" in auto.document([outcome], 1e-6)
+
+
+def test_names_are_unique():
+    names = [solver.name for solver in libraries.SOLVERS]
+    assert len(set(names)) == len(names)
