@@ -2,9 +2,9 @@
 
     python -m bench.peers.cross_validation [--tol 1e-4] [--n-jobs 1] [--data news20 a9a]
 
-prints, per data set, the seconds of `LogisticRegressionCV` (Cs = 10, cv = 5), those of the dearest and the
-cheapest single fit of its Cs on all samples, and the ratio of the search to the dearest fit. Wall-clock; with
---n-jobs 1 everything runs on one thread.
+prints, per data set, the seconds of `LogisticRegressionCV` (Cs = 10, cv = 5), those of the dearest
+and the cheapest single fit of its Cs on all samples, and the ratio of the search to the dearest
+fit. Wall-clock; with --n-jobs 1 everything runs on one thread.
 """
 
 import argparse
