@@ -123,10 +123,10 @@ def test_passes_count_gradient_evaluations():
     assert history["passes"].tolist() == [3, 5, 7]
 
 
-@pytest.mark.parametrize("solver", ["sag", "saga"])
+@pytest.mark.parametrize("solver", ["sag", "saga", "svrg", "katyusha"])
 @pytest.mark.parametrize("interval", [1, 2, 3, 7])
 def test_check_interval(solver, interval):
-    options = {"solver": solver, "tol": 0.0, "check_interval": interval}
+    options = {"solver": solver, "tol": 0.0, "check_interval": interval, "step_size": 0.01}
     epochs = fit(problem_of(), max_iter=20, **options)["history"]["epoch"]
     assert epochs.tolist() == [1, *range(1 + interval, 20, interval), 20]
     free = fit(problem_of(), max_iter=20, **{**options, "check_interval": 1})

@@ -231,6 +231,11 @@ def test_lazy_coefficients_outlive_many_steps(solver, penalty):
         assert_same(result, *path[k - 1])
 
 
+# Without looking: a gap at the level of rounding leaves its square root to the coefficients.
+BEYOND = {"tol": 0.0, "max_iter": 3000, "check_interval": 3000}
+INTERCEPTS = ({}, {"intercept": False}, {"intercept_scaling": 2.0})
+
+
 @pytest.mark.parametrize("solver", _core.solver_names())
 @each_loss
 def test_integer_weights_are_repeated_rows(solver, loss):
@@ -240,15 +245,15 @@ def test_integer_weights_are_repeated_rows(solver, loss):
         weighted = replace(base, s=repeats.astype(float))
         rows = np.repeat(np.arange(base.n), repeats)
         repeated = replace(base, X=base.X[rows], y=base.y[rows], s=np.ones(len(rows)))
-        for layout in ("dense float64", "csr int32 float64"):
+        for intercept, layout in product(INTERCEPTS, ("dense float64", "csr int32 float64")):
             first, second = (
-                fit(each, LAYOUTS[layout](each.X), solver=solver, tol=1e-14, max_iter=20000)
+                fit(replace(each, **intercept), LAYOUTS[layout](each.X), solver=solver, **BEYOND)
                 for each in (weighted, repeated)
             )
             assert first["converged"]
             assert second["converged"]
             assert_allclose(first["objective"], second["objective"], rtol=1e-12)
-            assert_same(first, second["coef"], second["intercept"], rtol=1e-6)
+            assert_same(first, second["coef"], second["intercept"], rtol=1e-10)
 
 
 @pytest.mark.parametrize("solver", _core.solver_names())
@@ -257,9 +262,9 @@ def test_rows_of_weight_zero_do_not_count(solver):
     s = np.where(np.arange(40) % 4 == 0, 0.0, 1.0)
     kept = replace(problem, X=problem.X[s > 0], y=problem.y[s > 0], s=s[s > 0])
     outliers = replace(problem, X=np.where(s[:, None] > 0, problem.X, 1e3), s=s)
-    expected = fit(kept, solver=solver, tol=1e-13, max_iter=10000)
-    result = fit(outliers, solver=solver, tol=1e-13, max_iter=10000)
-    assert_same(result, expected["coef"], expected["intercept"], rtol=1e-6)
+    expected = fit(kept, solver=solver, **BEYOND)
+    result = fit(outliers, solver=solver, **BEYOND)
+    assert_same(result, expected["coef"], expected["intercept"], rtol=1e-10)
     assert_allclose(result["objective"], expected["objective"], rtol=1e-12)
 
 

@@ -1,6 +1,6 @@
-"""One epoch of all classes one against the rest, sparse: side by side, and one after the other.
+"""One epoch of all classes one against the rest: side by side, and one after the other.
 
-    python -m bench.peers.outputs [--repeats 5]
+    python -m bench.peers.outputs [--repeats 5] [--data mnist_dense]
 
 `LinearSVC` on one thread. An epoch's CPU time is the difference of two fits that differ in max_iter
 alone, over the number of epochs between them. The two kinds of fit take turns; the table shows
@@ -31,10 +31,19 @@ def news20() -> tuple[Any, Any]:
         return X, arrays["y"]
 
 
+def mnist_dense() -> tuple[Any, Any]:
+    """Ten digits: X dense, class labels."""
+    images, labels = data.mnist()
+    return images.astype(np.float32) / 255, labels
+
+
 def mnist() -> tuple[Any, Any]:
     """Ten digits: X sparse, class labels."""
-    images, labels = data.mnist()
-    return sp.csr_array(images.astype(np.float32) / 255), labels
+    X, y = mnist_dense()
+    return sp.csr_array(X), y
+
+
+LOADERS = (news20, mnist, mnist_dense)
 
 
 def seconds_per_epoch(solver: str, X: Any, targets: list[Any]) -> float:
@@ -56,13 +65,17 @@ def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description="Several classes side by side.")
     parser.add_argument("--repeats", type=int, default=5, help="of each pair of fits")
-    repeats = parser.parse_args().repeats
+    parser.add_argument("--data", choices=[load.__name__ for load in LOADERS], help="default: all")
+    arguments = parser.parse_args()
+    repeats = arguments.repeats
     print(f"kernels: {_core.isa()}, load average at the start: {os.getloadavg()[0]:.1f}\n")
     print(
         "| data | classes | solver | apart, ms | together, ms | ratio |\n|---|--:|---|--:|--:|--:|"
     )
     warnings.simplefilter("ignore", ConvergenceWarning)  # tol=0 asks for it
-    for load in (news20, mnist):
+    for load in LOADERS:
+        if arguments.data not in (None, load.__name__):
+            continue
         X, y = load()
         classes = np.unique(y)
         kinds = [[np.where(y == label, 1, -1) for label in classes], [y]]

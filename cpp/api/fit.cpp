@@ -60,6 +60,16 @@ std::unique_ptr<Solver> make_solver(const Problem<View>& problem, const SolverSe
   refuse("solver", name, choices);
 }
 
+SolverSetup setup_of(const FitRequest& request, double* coef, double intercept) {
+  return {coef,
+          intercept,
+          parse<Sampling>("sampling", request.sampling, sampling_names),
+          parse<StepSize>("step_size", request.step_rule, step_size_names),
+          request.step_size,
+          request.seed,
+          request.options};
+}
+
 template <class View>
 FitResult fit_view(const View& X, const FitRequest& request) {
   check_csr(X);
@@ -84,14 +94,7 @@ FitResult fit_view(const View& X, const FitRequest& request) {
     std::fill(result.coef.begin(), result.coef.end(), 0.0);
   }
   const double intercept = request.fit_intercept ? request.intercept_init.value_or(null.intercept) : 0;
-  const SolverSetup setup{result.coef.data(),
-                          intercept,
-                          parse<Sampling>("sampling", request.sampling, sampling_names),
-                          parse<StepSize>("step_size", request.step_rule, step_size_names),
-                          request.step_size,
-                          request.seed,
-                          request.options};
-
+  const SolverSetup setup = setup_of(request, result.coef.data(), intercept);
   const std::unique_ptr<Solver> solver = make_solver(problem, setup, result.solver);
   Start start{request.coef_init != nullptr, 0};
   if (request.state != nullptr) {
@@ -148,6 +151,17 @@ bool has_duplicates(const AnyMatrix& X) {
 
 std::string_view automatic_solver(const AnyMatrix& X, bool has_l1) {
   return std::visit([&](const auto& view) { return choose_solver(view, has_l1); }, X);
+}
+
+bool scales_columns(const FitRequest& request) {
+  return std::visit(
+      [&](const auto& X) {
+        check_csr(X);
+        const auto problem = problem_of(X, request);
+        const SolverSetup setup = setup_of(request, nullptr, 0);
+        return scale_columns(problem, setup, request.solver != "svrg").is_on();
+      },
+      request.X);
 }
 
 std::vector<std::string_view> solver_names() {

@@ -67,6 +67,9 @@ const char* name_of(Stopping stopping);
 std::vector<std::string_view> solver_names();
 // What "auto" means for one output, whether or not its penalty has an L1 part.
 std::string_view automatic_solver(const AnyMatrix& X, bool has_l1);
+// Whether the solver that is named there would take steps of their own length for columns (column_scaling.hpp), which
+// only problems of one output have.
+bool scales_columns(const FitRequest& request);
 // With "auto".
 std::vector<std::string_view> sampling_choices();
 std::vector<std::string_view> step_size_choices();

@@ -85,6 +85,30 @@ void bind_fit(py::module_& m) {
       py::arg("time_limit"), py::arg("n_threads") = 0, py::arg("seed"), py::arg("coef_init"), py::arg("intercept_init"),
       py::arg("state") = py::none(), py::arg("keep_state") = false, py::arg("monitor"));
   m.def(
+      "scales_columns",
+      [](const py::object& X, const py::object& sample_weight, const std::string& loss, double loss_parameter,
+         double alpha, double l1_ratio, bool fit_intercept, double intercept_scaling, const std::string& solver,
+         const std::string& sampling, double step_size) {
+        FitRequest request;
+        request.X = matrix_view(X);
+        const auto n = static_cast<py::ssize_t>(n_rows_of(request.X));
+        if (!sample_weight.is_none()) request.sample_weight = data_of<double>(sample_weight, n, "sample_weight");
+        request.loss = loss;
+        request.loss_parameter = loss_parameter;
+        request.alpha = alpha;
+        request.l1_ratio = l1_ratio;
+        request.fit_intercept = fit_intercept;
+        request.intercept_scaling = intercept_scaling;
+        request.solver = solver;
+        request.sampling = sampling;
+        request.step_size = step_size;
+        const py::gil_scoped_release released;
+        return scales_columns(request);
+      },
+      py::arg("X"), py::arg("sample_weight"), py::kw_only(), py::arg("loss"), py::arg("loss_parameter"),
+      py::arg("alpha"), py::arg("l1_ratio"), py::arg("fit_intercept"), py::arg("intercept_scaling"), py::arg("solver"),
+      py::arg("sampling"), py::arg("step_size"));
+  m.def(
       "fingerprint",
       [](const py::array& array) {
         if ((array.flags() & py::array::c_style) == 0) throw py::type_error("fingerprint takes contiguous arrays");

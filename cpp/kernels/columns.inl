@@ -81,9 +81,11 @@ FINITESUM_INLINE void axpy_columns(const double* a, const Entries x, std::size_t
   });
 }
 
-template <bool HasL1, class Entries>
-FINITESUM_INLINE void step_columns(const Entries x, std::size_t n, double* w, double* d, std::size_t stride,
-                                   std::size_t K, const ColumnStep c) {
+template <class T, class I>
+void sparse_step_columns_l1(const T* values, const I* indices, std::size_t n, double* pairs, std::size_t K,
+                            const ColumnStep* coefficients) {
+  const SparseEntries<T, I> x{values, indices};
+  const ColumnStep c = *coefficients;
   for_each_tile(K, [=](std::size_t first, auto tile) FINITESUM_INLINE_LAMBDA {
     constexpr std::size_t size = decltype(tile)::size;
     double fresh[size];
@@ -94,13 +96,13 @@ FINITESUM_INLINE void step_columns(const Entries x, std::size_t n, double* w, do
     }
     for (std::size_t i = 0; i < n; ++i) {
       const double value = x.value(i);
-      double* w_j = w + x.column(i) * stride + first;
-      double* d_j = d + x.column(i) * stride + first;
+      double* w_j = pairs + x.column(i) * 2 * K + first;
+      double* d_j = w_j + K;
       double moved[size];
       double sum[size];
       for (std::size_t k = 0; k < size; ++k) {
         const double to = w_j[k] - c.direction * d_j[k] - fresh[k] * value;
-        moved[k] = c.shrink * (HasL1 ? math::soft_threshold(to, c.threshold) : to);
+        moved[k] = c.shrink * math::soft_threshold(to, c.threshold);
         sum[k] = d_j[k] + change[k] * value;
       }
       for (std::size_t k = 0; k < size; ++k) w_j[k] = moved[k];
@@ -117,15 +119,6 @@ template <class T>
 void dense_axpy_columns(const double* a, const T* x, std::size_t n, double* w, std::size_t K) {
   axpy_columns(a, DenseEntries<T>{x}, n, w, K, K);
 }
-template <class T>
-void dense_step_columns(const T* x, std::size_t n, double* w, double* d, std::size_t K, const ColumnStep* c) {
-  step_columns<false>(DenseEntries<T>{x}, n, w, d, K, K, *c);
-}
-template <class T>
-void dense_step_columns_l1(const T* x, std::size_t n, double* w, double* d, std::size_t K, const ColumnStep* c) {
-  step_columns<true>(DenseEntries<T>{x}, n, w, d, K, K, *c);
-}
-
 template <class T, class I>
 void sparse_dot_columns(const T* values, const I* indices, std::size_t n, const double* w, std::size_t stride,
                         std::size_t K, double* out) {
@@ -135,12 +128,6 @@ template <class T, class I>
 void sparse_axpy_columns(const double* a, const T* values, const I* indices, std::size_t n, double* w, std::size_t K) {
   axpy_columns(a, SparseEntries<T, I>{values, indices}, n, w, K, K);
 }
-template <class T, class I>
-void sparse_step_columns_l1(const T* values, const I* indices, std::size_t n, double* pairs, std::size_t K,
-                            const ColumnStep* c) {
-  step_columns<true>(SparseEntries<T, I>{values, indices}, n, pairs, pairs + K, 2 * K, K, *c);
-}
-
 template <class T, class I>
 void dot_column_pairs(const T* values, const I* indices, std::size_t n, const double* pairs, std::size_t K,
                       double scale, double slope, double* out) {
@@ -209,8 +196,7 @@ void x_log_x(double* q, std::size_t n) {
 }
 
 template <class T>
-constexpr DenseColumnKernels<T> dense_column_kernels = {dense_dot_columns<T>, dense_axpy_columns<T>,
-                                                        dense_step_columns<T>, dense_step_columns_l1<T>};
+constexpr DenseColumnKernels<T> dense_column_kernels = {dense_dot_columns<T>, dense_axpy_columns<T>};
 
 template <class T, class I>
 constexpr SparseColumnKernels<T, I> sparse_column_kernels = {sparse_dot_columns<T, I>, sparse_axpy_columns<T, I>,

@@ -4,6 +4,7 @@
 #include "kernels/columns.inl"
 #include "kernels/dense.inl"
 #include "kernels/losses.inl"
+#include "kernels/quads.inl"
 #include "kernels/sparse.inl"
 #include "kernels/table.hpp"
 
@@ -25,7 +26,8 @@ constexpr KernelTable make_table(TypeList<Loss...>) {
           {loss_kernels<Loss>...},
           {dense_column_kernels<float>, dense_column_kernels<double>, sparse_column_kernels<float, std::int32_t>,
            sparse_column_kernels<float, std::int64_t>, sparse_column_kernels<double, std::int32_t>,
-           sparse_column_kernels<double, std::int64_t>, softmax_kernels}};
+           sparse_column_kernels<double, std::int64_t>, softmax_kernels},
+          {dense_quad_kernels<float>, dense_quad_kernels<double>}};
 }
 
 }  // namespace

@@ -92,10 +92,17 @@ struct ColumnStep {
 
 template <class T>
 struct DenseColumnKernels {
-  void (*dot)(const T* x, std::size_t n, const double* w, std::size_t K, double* out);                // out = x w
-  void (*axpy)(const double* a, const T* x, std::size_t n, double* w, std::size_t K);                 // w_jk += a_k x_j
-  void (*step)(const T* x, std::size_t n, double* w, double* d, std::size_t K, const ColumnStep* c);  // threshold 0
-  void (*step_l1)(const T* x, std::size_t n, double* w, double* d, std::size_t K, const ColumnStep* c);
+  void (*dot)(const T* x, std::size_t n, const double* w, std::size_t K, double* out);  // out = x w
+  void (*axpy)(const double* a, const T* x, std::size_t n, double* w, std::size_t K);   // w_jk += a_k x_j
+};
+
+// Four rows x_0, ..., x_3 and two vectors a and b of n numbers each.
+template <class T>
+struct DenseQuadKernels {
+  void (*dot)(const T* const* x, std::size_t n, const double* a, const double* b, double* out);  // x_r.a, then x_r.b
+  void (*gram)(const T* const* x, std::size_t n, double* out);  // x_r.x_q for rq = 01, 02, 03, 12, 13, 23
+  // a += sum_r f_r x_r, b += sum_r f_{4+r} x_r
+  void (*axpy)(const double* f, const T* const* x, std::size_t n, double* a, double* b);
 };
 
 // A pair row holds the K entries of v (or w) and then the K entries of d: 2 K numbers.
@@ -132,6 +139,11 @@ struct ColumnKernels {
   SoftmaxKernels softmax;
 };
 
+struct QuadKernels {
+  DenseQuadKernels<float> dense_f32;
+  DenseQuadKernels<double> dense_f64;
+};
+
 struct KernelTable {
   const char* isa;
   DenseKernels<float> dense_f32;
@@ -142,9 +154,10 @@ struct KernelTable {
   SparseKernels<double, std::int64_t> sparse_f64_i64;
   LossKernels losses[Losses::size];  // in the order of losses/any.hpp
   ColumnKernels columns;
+  QuadKernels quads;
 };
 
-// Both tables name their members alike.
+// All tables name their members alike.
 template <class T, class Table>
 FINITESUM_INLINE const auto& dense_of(const Table& table) {
   if constexpr (sizeof(T) == sizeof(float)) {

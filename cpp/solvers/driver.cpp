@@ -34,7 +34,8 @@ class Driver {
       checked_ = false;
       solver_.run_epoch(start_.epochs + epoch++, control_);
       if (control_.stopped()) break;
-      if (epoch < next_check && epoch < rule_.max_iter && !solver_.checks_are_free()) continue;
+      const bool may_wait = rule_.check_interval > 0 || !solver_.checks_are_free();
+      if (epoch < next_check && epoch < rule_.max_iter && may_wait) continue;
       check(epoch);
       if (diverged()) {
         solver_.restart_with_half_step();

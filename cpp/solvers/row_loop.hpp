@@ -57,16 +57,21 @@ struct PrefetchDistance {
   }
 };
 
+// Tells the iterate what comes, draw by draw: the draws that are known so far. Most do not ask.
+template <class Iterate, class View>
+void expect(Iterate&, const View&, const Draw*, std::size_t) {}
+
 // Calls visit(draw) for the draws [begin, end) of an epoch's n and returns their number, smaller when control stopped.
 // Coming rows are fetched while the present one is worked on: first their values and indices and what prefetch_row(i)
 // asks for, then the entries of the iterate that they name. A stored entry works on n_outputs coefficients.
 template <class View, class Iterate, class Rule, class PrefetchRow, class Visit>
-std::size_t for_each_draw_within(const View& X, const Iterate& iterate, Rule& rule, std::uint64_t epoch,
-                                 std::size_t begin, std::size_t end, Control& control, PrefetchRow&& prefetch_row,
-                                 Visit&& visit, std::size_t n_outputs) {
+std::size_t for_each_draw_within(const View& X, Iterate& iterate, Rule& rule, std::uint64_t epoch, std::size_t begin,
+                                 std::size_t end, Control& control, PrefetchRow&& prefetch_row, Visit&& visit,
+                                 std::size_t n_outputs) {
   constexpr std::size_t work_per_block = 65536;
-  const std::size_t row_work = (X.n_stored() / X.n_rows + 1) * n_outputs;
-  const std::size_t block = std::clamp<std::size_t>(work_per_block / row_work, 1, rule.max_draws());
+  const std::size_t row_size = X.n_stored() / X.n_rows + 1;
+  const std::size_t row_work = row_size * n_outputs;
+  const std::size_t block = std::clamp<std::size_t>(work_per_block / row_size / 4 * 4, 4, rule.max_draws());
   const PrefetchDistance ahead(row_work, X.n_columns * n_outputs);
   std::array<Draw, RowSampler::max_draws> draws;
   for (std::size_t first = begin; first < end; first += block) {
@@ -78,6 +83,7 @@ std::size_t for_each_draw_within(const View& X, const Iterate& iterate, Rule& ru
         prefetch_row(draws[k + ahead.row].row);
       }
       if (ahead.entries > 0 && k + ahead.entries < count) iterate.prefetch(X.row(draws[k + ahead.entries].row));
+      expect(iterate, X, draws.data() + k, count - k);
       visit(draws[k]);
     }
     if (control.stop_after(count * row_work)) return first + count - begin;
@@ -87,14 +93,14 @@ std::size_t for_each_draw_within(const View& X, const Iterate& iterate, Rule& ru
 
 // All draws of an epoch.
 template <class View, class Iterate, class Rule, class PrefetchRow, class Visit>
-std::size_t for_each_draw(const View& X, const Iterate& iterate, Rule& rule, std::uint64_t epoch, Control& control,
+std::size_t for_each_draw(const View& X, Iterate& iterate, Rule& rule, std::uint64_t epoch, Control& control,
                           PrefetchRow&& prefetch_row, Visit&& visit, std::size_t n_outputs = 1) {
   return for_each_draw_within(X, iterate, rule, epoch, 0, X.n_rows, control, prefetch_row, visit, n_outputs);
 }
 
 // `count` draws from draw `first` of the run on, epoch after epoch.
 template <class View, class Iterate, class Rule, class PrefetchRow, class Visit>
-std::size_t for_draws_from(const View& X, const Iterate& iterate, Rule& rule, std::size_t first, std::size_t count,
+std::size_t for_draws_from(const View& X, Iterate& iterate, Rule& rule, std::size_t first, std::size_t count,
                            Control& control, PrefetchRow&& prefetch_row, Visit&& visit, std::size_t n_outputs = 1) {
   std::size_t done = 0;
   while (done < count && !control.stopped()) {

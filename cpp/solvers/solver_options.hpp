@@ -40,8 +40,8 @@ struct OptionRule {
 
 inline std::vector<OptionRule> option_rules(const SolverOptions& options) {
   return {{"inner_length", options.inner_length.has_value(), {"svrg", "katyusha"}, {"svrg"}},
-          {"iterate", options.iterate.has_value(), {"svrg"}, {}},
-          {"batch_size", options.batch_size.has_value(), {"svrg"}, {}},
+          {"iterate", options.iterate.has_value(), {"svrg"}, {"svrg"}},
+          {"batch_size", options.batch_size.has_value(), {"svrg"}, {"svrg"}},
           {"store_derivatives", options.store_derivatives.has_value(), {"svrg"}, {}},
           {"scale_columns", options.scale_columns.has_value(), {"sag", "saga", "svrg"}, {}},
           {"acceleration", options.acceleration.has_value(), {"sag", "saga", "svrg"}, {}}};

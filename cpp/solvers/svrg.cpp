@@ -12,15 +12,13 @@
 // estimates.
 #include <cmath>
 #include <cstddef>
-#include <cstdint>
 #include <limits>
-#include <stdexcept>
-#include <string>
 #include <utility>
 #include <vector>
 
 #include "solvers/anchor.hpp"
 #include "solvers/any.hpp"
+#include "solvers/inner_loop.hpp"
 #include "solvers/lazy_updates.hpp"
 #include "solvers/row_loop.hpp"
 
@@ -37,10 +35,8 @@ class Svrg final : public Solver {
         start_intercept_(setup.intercept),
         scaling_(std::move(scaling)),
         steps_(problem, setup, false, scaling_),
-        seed_(setup.seed),
-        next_anchor_(setup.options.iterate.value_or(NextAnchor::last)),
-        batch_(empty_batch(setup.options, problem.n_rows())),
-        n_steps_((inner_draws(setup.options, problem.n_rows(), 2) + batch_.size() - 1) / batch_.size()),
+        inner_loop_(setup.options, problem.n_rows(), setup.seed),
+        batch_(inner_loop_.batch_size()),
         iterate_(problem, setup.coef, scaling_),
         outer_(setup.options.acceleration, inner_rule(), problem.l2(), problem.n_rows(), problem.n_columns()),
         anchor_(problem.n_rows(), setup.options.store_derivatives.value_or(true)) {
@@ -62,11 +58,10 @@ class Svrg final : public Solver {
     steps_taken_ = 0;
     in_batch_ = 0;
     intercept_sum_ = 0;
-    if (next_anchor_ == NextAnchor::average) iterate_.begin_average();
-    draws_ +=
-        for_draws_from(problem_.X, iterate_, steps_, number * n_steps_ * batch_.size(),
-                       steps_in(number) * batch_.size(), control, prefetch_row, [&](const Draw& draw) { visit(draw); });
-    if (next_anchor_ == NextAnchor::average && steps_taken_ > 0) {
+    if (inner_loop_.averages()) iterate_.begin_average();
+    draws_ += for_draws_from(problem_.X, iterate_, steps_, inner_loop_.first_draw(number), inner_loop_.n_draws(number),
+                             control, prefetch_row, [&](const Draw& draw) { visit(draw); });
+    if (inner_loop_.averages() && steps_taken_ > 0) {
       const auto n_steps = static_cast<double>(steps_taken_);
       iterate_.end_average(n_steps);
       if (problem_.fit_intercept) intercept_ = intercept_sum_ / n_steps;
@@ -133,20 +128,6 @@ class Svrg final : public Solver {
     std::size_t row;
     double strength;  // of the fresh gradient along the row, over the step
   };
-
-  static std::vector<Pull> empty_batch(const SolverOptions& options, std::size_t n_rows) {
-    const std::size_t size = options.batch_size.value_or(1);
-    if (size > n_rows)
-      throw std::invalid_argument("solver_options: 'batch_size' must be at most the number of samples, " +
-                                  std::to_string(n_rows) + ", got " + std::to_string(size));
-    return std::vector<Pull>(size);
-  }
-
-  std::size_t steps_in(std::size_t epoch) const {
-    if (next_anchor_ != NextAnchor::random) return n_steps_;
-    const Philox random(seed_, ~std::uint64_t{epoch});  // the draws' streams count up from zero
-    return 1 + below(random.words(0)[0], n_steps_);
-  }
 
   // How far the objective may rise from anchor to anchor, unless it is as good as zero anyway.
   bool is_much_worse(double objective) const {
@@ -247,11 +228,9 @@ class Svrg final : public Solver {
   double start_intercept_;
   ColumnScaling scaling_;
   StepRule<View> steps_;
-  std::uint64_t seed_;
-  NextAnchor next_anchor_;
+  InnerLoop inner_loop_;
   std::vector<Pull> batch_;  // as long as a batch; the first in_batch_ are filled
   std::size_t in_batch_ = 0;
-  std::size_t n_steps_;  // from anchor to anchor
   std::size_t steps_taken_ = 0;
   double intercept_sum_ = 0;  // over the steps taken
   Iterate iterate_;

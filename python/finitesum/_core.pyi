@@ -85,6 +85,20 @@ def fit_multi(
     monitor: Callable[[dict[str, float]], bool] | None,
 ) -> MultiFitResult: ...
 def suits_several_outputs(solver: str, solver_options: dict[str, Any]) -> bool: ...
+def scales_columns(
+    X: _DenseMatrix | _SparseMatrix,
+    sample_weight: _Float | None,
+    *,
+    loss: str,
+    loss_parameter: float,
+    alpha: float,
+    l1_ratio: float,
+    fit_intercept: bool,
+    intercept_scaling: float,
+    solver: str,
+    sampling: str,
+    step_size: float,
+) -> bool: ...
 def check_solver_options(options: dict[str, Any], /) -> None: ...
 def loss_names() -> list[str]: ...
 def penalty_names() -> list[str]: ...

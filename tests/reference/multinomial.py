@@ -6,7 +6,9 @@ import numpy as np
 from scipy.special import logsumexp, softmax
 
 from finitesum import _core
+from reference.philox import philox_words
 from reference.problem import Problem
+from reference.svrg import drawn_rows
 
 
 @dataclass(frozen=True)
@@ -89,12 +91,12 @@ def table_epochs(problem, rule, W, b, *, seed, mass_growth=0.0):
         epoch += 1
 
 
-def svrg_epochs(problem, rule, W, b, *, seed):
+def svrg_epochs(problem, rule, W, b, *, seed, inner_length=2.0, iterate="last", batch_size=1):
     """Yields (W, b, u) at each new anchor, see svrg.py."""
     n, S, epoch = problem.n, problem.S, 0
-    smoothness = rule.rows if rule.lipschitz else None
+    steps = -(-max(1, round(inner_length * n)) // batch_size)
     importance = (
-        _core.SmoothnessSampler(smoothness, 0.0).importance() if rule.lipschitz else np.ones(n)
+        _core.SmoothnessSampler(rule.rows, 0.0).importance() if rule.lipschitz else np.ones(n)
     )
     while True:
         b = problem.best_intercept(W, b) if problem.intercept else b
@@ -104,12 +106,19 @@ def svrg_epochs(problem, rule, W, b, *, seed):
         if epoch > 0:
             yield W, b, u
         step = rule.step(True)
-        draws = [_core.draws(seed, 2 * epoch + half, 0, n, n, smoothness) for half in (0, 1)]
-        for i in np.concatenate(draws):
-            x = problem.X[i]
-            g = problem.derivative(x @ W + b, i)
-            change = problem.s[i] * (g - u[i]) * importance[i] * n / S
-            W = problem.prox(W - step * (mean + np.outer(x, change)), step)
+        taken = steps
+        if iterate == "random":
+            taken = 1 + (philox_words(seed, 2**64 - 1 - epoch, 0)[0] * steps >> 64)
+        draws = drawn_rows(rule, seed, epoch * steps * batch_size, taken * batch_size)
+        path = []
+        for batch in draws.reshape(-1, batch_size):
+            g = np.array([problem.derivative(problem.X[i] @ W + b, i) for i in batch])
+            factor = problem.s[batch] * importance[batch] * n / S / batch_size
+            change = factor[:, None] * (g - u[batch])
+            W = problem.prox(W - step * (mean + problem.X[batch].T @ change), step)
             if problem.intercept:
-                b = problem.prox_intercept(b - step * (mean_b + change), step)
+                b = problem.prox_intercept(b - step * (mean_b + change.sum(axis=0)), step)
+            path.append((W, b))
+        if iterate == "average":
+            W, b = (np.mean(each, axis=0) for each in zip(*path, strict=True))
         epoch += 1

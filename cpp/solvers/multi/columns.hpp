@@ -11,24 +11,31 @@
 
 #include "penalties/lazy_prox.hpp"
 #include "solvers/multi/problem.hpp"
+#include "solvers/multi/quad_columns.hpp"
 
 namespace finitesum {
 
+// Dense rows one by one. State and arithmetic are those of K single outputs, whose loops run along the columns.
 template <class T>
 class DenseColumns {
  public:
+  static constexpr bool has_batches = true;
   static constexpr double mass_growth = 0;
   static constexpr double step_tolerance = 0;
 
   explicit DenseColumns(const MultiProblem<DenseView<T>>& problem)
-      : kernels_(dense_of<T>(problem.kernels.columns)),
+      : kernels_(dense<T>(problem.kernels)),
+        add_(dense<double>(problem.kernels).axpy),
+        p_(problem.n_columns()),
         K_(problem.n_outputs),
         l1_(problem.l1()),
         l2_(problem.l2()),
         w_(problem.n_coefficients()),
         d_(problem.n_coefficients()) {}
 
-  void predict(DenseRow<T> x, double* out) const { kernels_.dot(x.values, x.size, w_.data(), K_, out); }
+  void predict(DenseRow<T> x, double* out) const {
+    for (std::size_t k = 0; k < K_; ++k) out[k] = kernels_.dot(x.values, &w_[k * p_], p_);
+  }
 
   double step_size() const { return step_size_; }
   void set_step(double step) {
@@ -43,32 +50,47 @@ class DenseColumns {
   }
 
   void step(DenseRow<T> x, const double* fresh, const double* change) {
-    step_.fresh = fresh;
-    step_.change = change;
-    (l1_ > 0 ? kernels_.step_l1 : kernels_.step)(x.values, x.size, w_.data(), d_.data(), K_, &step_);
+    for (std::size_t k = 0; k < K_; ++k) {
+      step_.fresh = fresh[k];
+      step_.change = change[k];
+      (l1_ > 0 ? kernels_.step_l1 : kernels_.step)(x.values, &w_[k * p_], &d_[k * p_], p_, &step_);
+    }
+    if (!sum_.empty()) add_(1, w_.data(), sum_.data(), w_.size());
+  }
+  void shift(DenseRow<T> x, const double* fresh) {
+    for (std::size_t k = 0; k < K_; ++k) kernels_.axpy(-fresh[k], x.values, &w_[k * p_], p_);
+  }
+
+  void begin_average() { sum_.assign(w_.size(), 0.0); }
+  void end_average(double n_steps) {
+    for (std::size_t j = 0; j < w_.size(); ++j) w_[j] = sum_[j] / n_steps;
   }
 
   void prefetch(DenseRow<T>) const {}
   void settle() {}
-  double* coefficients(std::size_t j) { return w_.data() + j * K_; }
-  double* gradient_sums(std::size_t j) { return d_.data() + j * K_; }
+  double& coefficient(std::size_t j, std::size_t k) { return w_[k * p_ + j]; }
+  double& gradient_sum(std::size_t j, std::size_t k) { return d_[k * p_ + j]; }
 
  private:
-  const DenseColumnKernels<T>& kernels_;
+  const DenseKernels<T>& kernels_;
+  decltype(DenseKernels<double>::axpy) add_;
+  std::size_t p_;
   std::size_t K_;
   double l1_;
   double l2_;
   double step_size_ = 0;
   double mass_ = 1;
-  ColumnStep step_{};
+  StepCoefficients step_{};
   std::vector<double> w_;
   std::vector<double> d_;
+  std::vector<double> sum_;  // of the iterates; empty: not wanted
 };
 
-// W = scale (v + slope d), see ScaledIterate.
+// W = scale (v + slope d) and the sum of such iterates, see ScaledIterate.
 template <class T, class I>
 class ScaledColumns {
  public:
+  static constexpr bool has_batches = true;
   static constexpr double mass_growth = 0;
   static constexpr double step_tolerance = 0;
 
@@ -77,7 +99,8 @@ class ScaledColumns {
         K_(problem.n_outputs),
         l2_(problem.l2()),
         pairs_(2 * problem.n_coefficients()),
-        move_(K_) {}
+        move_(K_),
+        no_change_(K_) {}
 
   void predict(SparseRow<T, I> x, double* out) const {
     kernels_.dot_pairs(x.values, x.indices, x.size, pairs_.data(), K_, scale_, slope_, out);
@@ -98,8 +121,25 @@ class ScaledColumns {
     slope_ -= direction_ / scale_;
     for (std::size_t k = 0; k < K_; ++k) move_[k] = fresh[k] / scale_ + slope_ * change[k];
     kernels_.step_pairs(x.values, x.indices, x.size, pairs_.data(), K_, move_.data(), change);
+    mend_sum(x);
     scale_ *= rho_;
-    if (scale_ < smallest_scale) settle();
+    sum_of_scales_ += scale_;
+    sum_of_slopes_ += scale_ * slope_;
+    if (scale_ < (sum_.empty() ? smallest_scale : smallest_scale_of_sums)) settle();
+  }
+  void shift(SparseRow<T, I> x, const double* fresh) {
+    for (std::size_t k = 0; k < K_; ++k) move_[k] = fresh[k] / scale_;
+    kernels_.step_pairs(x.values, x.indices, x.size, pairs_.data(), K_, move_.data(), no_change_.data());
+    mend_sum(x);
+  }
+
+  void begin_average() {
+    settle();
+    sum_.assign(pairs_.size() / 2, 0.0);
+  }
+  void end_average(double n_steps) {
+    settle();
+    for (std::size_t at = 0; at < sum_.size(); ++at) pairs_[at / K_ * 2 * K_ + at % K_] = sum_[at] / n_steps;
   }
 
   void prefetch(SparseRow<T, I> x) const {
@@ -109,17 +149,30 @@ class ScaledColumns {
 
   void settle() {
     if (scale_ == 1 && slope_ == 0) return;
+    for (std::size_t at = 0; at < sum_.size(); ++at) {
+      const double* pair = &pairs_[at / K_ * 2 * K_ + at % K_];
+      sum_[at] += sum_of_scales_ * pair[0] + sum_of_slopes_ * pair[K_];
+    }
     for (std::size_t at = 0; at < pairs_.size(); at += 2 * K_) {
       for (std::size_t k = at; k < at + K_; ++k) pairs_[k] = scale_ * (pairs_[k] + slope_ * pairs_[k + K_]);
     }
     scale_ = 1;
     slope_ = 0;
+    sum_of_scales_ = 0;
+    sum_of_slopes_ = 0;
   }
-  double* coefficients(std::size_t j) { return pairs_.data() + j * 2 * K_; }
-  double* gradient_sums(std::size_t j) { return coefficients(j) + K_; }
+  double& coefficient(std::size_t j, std::size_t k) { return pairs_[j * 2 * K_ + k]; }
+  double& gradient_sum(std::size_t j, std::size_t k) { return pairs_[(j * 2 + 1) * K_ + k]; }
 
  private:
   static constexpr double smallest_scale = 1e-9;
+  static constexpr double smallest_scale_of_sums = 1e-3;
+
+  void mend_sum(SparseRow<T, I> x) {
+    if (sum_.empty()) return;
+    for (double& move : move_) move *= sum_of_scales_;
+    kernels_.axpy(move_.data(), x.values, x.indices, x.size, sum_.data(), K_);
+  }
 
   const SparseColumnKernels<T, I>& kernels_;
   std::size_t K_;
@@ -130,14 +183,19 @@ class ScaledColumns {
   double direction_ = 0;
   double scale_ = 1;
   double slope_ = 0;
+  double sum_of_scales_ = 0;
+  double sum_of_slopes_ = 0;
   std::vector<double> pairs_;  // per column: v, then d
   std::vector<double> move_;
+  std::vector<double> no_change_;
+  std::vector<double> sum_;
 };
 
 // With L1, see LaggedIterate: one number per column says up to which step all its outputs are current.
 template <class T, class I>
 class LaggedColumns {
  public:
+  static constexpr bool has_batches = true;
   static constexpr double mass_growth = 1.0 / 16;
   static constexpr double step_tolerance = 1.0 / 16;
 
@@ -181,7 +239,24 @@ class LaggedColumns {
     step_.change = change;
     kernels_.step_l1(x.values, x.indices, x.size, pairs_.data(), K_, &step_);
     ++clock_;
-    for (std::size_t k = 0; k < x.size; ++k) current_to_[static_cast<std::size_t>(x.indices[k])] = clock_;
+    for (std::size_t e = 0; e < x.size; ++e) {
+      const auto j = static_cast<std::size_t>(x.indices[e]);
+      current_to_[j] = clock_;
+      for (std::size_t k = 0; k < K_ && !sum_.empty(); ++k) sum_[j * K_ + k] += pairs_[j * 2 * K_ + k];
+    }
+  }
+  // Must follow predict(x), too.
+  void shift(SparseRow<T, I> x, const double* fresh) {
+    for (std::size_t e = 0; e < x.size; ++e) {
+      double* w = &pairs_[static_cast<std::size_t>(x.indices[e]) * 2 * K_];
+      for (std::size_t k = 0; k < K_; ++k) w[k] -= fresh[k] * double{x.values[e]};
+    }
+  }
+
+  void begin_average() { sum_.assign(pairs_.size() / 2, 0.0); }
+  void end_average(double n_steps) {
+    settle();
+    for (std::size_t at = 0; at < sum_.size(); ++at) pairs_[at / K_ * 2 * K_ + at % K_] = sum_[at] / n_steps;
   }
 
   void prefetch(SparseRow<T, I> x) const {
@@ -199,8 +274,8 @@ class LaggedColumns {
     clock_ = 0;
     segments_.assign(1, {0, step_.direction});
   }
-  double* coefficients(std::size_t j) { return pairs_.data() + j * 2 * K_; }
-  double* gradient_sums(std::size_t j) { return coefficients(j) + K_; }
+  double& coefficient(std::size_t j, std::size_t k) { return pairs_[j * 2 * K_ + k]; }
+  double& gradient_sum(std::size_t j, std::size_t k) { return pairs_[(j * 2 + 1) * K_ + k]; }
 
  private:
   struct Segment {
@@ -212,13 +287,15 @@ class LaggedColumns {
     std::int64_t from = current_to_[j];
     current_to_[j] = clock_;
     if (from == clock_) return;
-    double* w = coefficients(j);
-    const double* d = gradient_sums(j);
+    double* w = &pairs_[j * 2 * K_];
+    const double* d = w + K_;
     std::size_t segment = segments_.size() - 1;
     while (segments_[segment].first_step > from) --segment;
     while (from < clock_) {
       const std::int64_t to = segment + 1 < segments_.size() ? segments_[segment + 1].first_step : clock_;
       const LazyProx::Steps steps = prox_.steps(to - from);
+      for (std::size_t k = 0; k < K_ && !sum_.empty(); ++k)
+        sum_[j * K_ + k] += prox_.path_sum(w[k], segments_[segment].direction * d[k], to - from);
       for (std::size_t k = 0; k < K_; ++k) w[k] = prox_(w[k], segments_[segment].direction * d[k], steps);
       from = to;
       ++segment;
@@ -237,6 +314,7 @@ class LaggedColumns {
   std::vector<Segment> segments_;
   std::vector<double> pairs_;  // per column: w, then d
   std::vector<std::int64_t> current_to_;
+  std::vector<double> sum_;  // see LaggedIterate
 };
 
 template <class Columns>
@@ -244,16 +322,18 @@ struct ColumnsType {
   using type = Columns;
 };
 
-// Calls make(ColumnsType<...>) with the iterate that suits the view and the penalty.
+// Calls make(ColumnsType<...>) with the iterate that suits the view and the penalty; `row_by_row`: it must have batches
+// and averages.
 template <class View, class Make>
-auto with_columns(const MultiProblem<View>& problem, Make&& make) {
+auto with_columns(const MultiProblem<View>& problem, bool row_by_row, Make&& make) {
   using T = typename View::Value;
   if constexpr (View::is_sparse) {
     using I = typename View::Index;
     if (problem.l1() > 0) return make(ColumnsType<LaggedColumns<T, I>>{});
     return make(ColumnsType<ScaledColumns<T, I>>{});
   } else {
-    return make(ColumnsType<DenseColumns<T>>{});
+    if (problem.l1() > 0 || row_by_row) return make(ColumnsType<DenseColumns<T>>{});
+    return make(ColumnsType<QuadColumns<T>>{});
   }
 }
 

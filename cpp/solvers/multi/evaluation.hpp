@@ -26,10 +26,10 @@ class MultiEvaluation {
   MultiEvaluation& operator=(const MultiEvaluation&) = delete;
   virtual ~MultiEvaluation() = default;
 
-  // z = X W, n x K, without the intercepts.
+  // z = X W, n x K, without the intercepts; zeros where the row does not count.
   void multiply(const double* W, double* z) const {
     const std::size_t K = problem_.n_outputs;
-    for (std::size_t i = 0; i < problem_.n_rows(); ++i) dot(kernels_, row_before_next(i, W), W, K, z + i * K);
+    for (std::size_t i = 0; i < problem_.n_rows(); ++i) multiply_row(i, W, z + i * K);
   }
 
   // Turns scores into derivatives u, and writes (1/S) X^T (s o u) to the gradient.
@@ -70,7 +70,7 @@ class MultiEvaluation {
     std::vector<double> slopes(K);
     std::vector<double> z(K);
     for (std::size_t i = 0; i < problem_.n_rows(); ++i) {
-      dot(kernels_, row_before_next(i, W), W, K, z.data());
+      multiply_row(i, W, z.data());
       const double* u = derivatives_at(i, z.data(), b);
       for (std::size_t k = 0; k < K; ++k) slopes[k] += problem_.weight(i) * u[k] / problem_.total_weight;
       add_row(i, u, gradient);
@@ -89,6 +89,14 @@ class MultiEvaluation {
   }
 
  protected:
+  void multiply_row(std::size_t i, const double* W, double* z) const {
+    if (problem_.weight(i) == 0) {
+      std::fill_n(z, problem_.n_outputs, 0.0);
+    } else {
+      dot(kernels_, row_before_next(i, W), W, problem_.n_outputs, z);
+    }
+  }
+
   // Moves u and its gradient so that sum_i s_i u_i = 0, where there are free intercepts.
   virtual void balance(double* u, double* gradient) = 0;
   // D(u) of a balanced u.

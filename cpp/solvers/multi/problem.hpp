@@ -11,6 +11,7 @@
 //   same in all of them, so they share draws, steps and the reading of X.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
@@ -133,10 +134,12 @@ class RowLoss {
       : problem_(problem), scores_(problem.kernels, problem.n_outputs), targets_(problem.n_outputs, -1.0) {}
 
   double* z() { return scores_.z(); }
-  // K numbers, valid until the next call.
+  // K numbers, valid until the next call; zeros where the row does not count, as in Problem::derivative.
   double* differentiate(std::size_t i) {
     double* g = scores_.probabilities();
-    if (!problem_.loss.is_separable()) {
+    if (problem_.weight(i) == 0) {
+      std::fill_n(g, problem_.n_outputs, 0.0);
+    } else if (!problem_.loss.is_separable()) {
       scores_.evaluate(problem_.label(i));
       g[problem_.label(i)] -= 1;
     } else if (problem_.y.values != nullptr) {

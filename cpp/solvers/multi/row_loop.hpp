@@ -1,7 +1,6 @@
 // row_loop.hpp for K outputs: starting points, results and saved states of the iterate, and what the step rule asks.
 #pragma once
 
-#include <algorithm>
 #include <cstddef>
 #include <vector>
 
@@ -43,22 +42,26 @@ template <class Columns>
 void load_columns(Columns& iterate, std::size_t p, std::size_t K, const std::vector<double>& start) {
   iterate.settle();
   for (std::size_t j = 0; j < p; ++j) {
-    for (std::size_t k = 0; k < K; ++k) iterate.coefficients(j)[k] = start.empty() ? 0 : start[j * K + k];
-    std::fill_n(iterate.gradient_sums(j), K, 0.0);
+    for (std::size_t k = 0; k < K; ++k) {
+      iterate.coefficient(j, k) = start.empty() ? 0 : start[j * K + k];
+      iterate.gradient_sum(j, k) = 0;
+    }
   }
 }
 
 template <class Columns>
 void copy_coefficients(Columns& iterate, std::size_t p, std::size_t K, double* W) {
-  for (std::size_t j = 0; j < p; ++j) std::copy_n(iterate.coefficients(j), K, W + j * K);
+  for (std::size_t j = 0; j < p; ++j) {
+    for (std::size_t k = 0; k < K; ++k) W[j * K + k] = iterate.coefficient(j, k);
+  }
 }
 
 template <class Columns>
 void transfer_columns(Archive& archive, Columns& iterate, std::size_t p, std::size_t K) {
   iterate.settle();
   for (std::size_t j = 0; j < p; ++j) {
-    for (std::size_t k = 0; k < K; ++k) archive(iterate.coefficients(j)[k]);
-    for (std::size_t k = 0; k < K; ++k) archive(iterate.gradient_sums(j)[k]);
+    for (std::size_t k = 0; k < K; ++k) archive(iterate.coefficient(j, k));
+    for (std::size_t k = 0; k < K; ++k) archive(iterate.gradient_sum(j, k));
   }
 }
 

@@ -173,7 +173,7 @@ class SeparableEvaluation final : public MultiEvaluation<View> {
     const auto scores = [&](std::size_t first, std::size_t count) {
       for (std::size_t i = 0; i < count; ++i) {
         double* z = &numbers_[i * K_];
-        dot(this->kernels_, this->row_before_next(first + i, W), W, K_, z);
+        this->multiply_row(first + i, W, z);
         for (std::size_t k = 0; k < K_; ++k) z[k] += b[k];
       }
     };

@@ -1,11 +1,12 @@
 // SVRG of svrg.cpp for K outputs: around an anchor with derivatives u_i (n x K) and gradient d = sum_i s_i x_i u_i^T,
-// steps for 2 n draws; the last iterate becomes the anchor.
+// steps as inner_loop.hpp has them.
 #include <algorithm>
 #include <cstddef>
 #include <limits>
 #include <memory>
 #include <vector>
 
+#include "solvers/inner_loop.hpp"
 #include "solvers/multi/any.hpp"
 #include "solvers/multi/columns.hpp"
 #include "solvers/multi/evaluation.hpp"
@@ -25,14 +26,18 @@ class MultiSvrg final : public Solver {
         start_(copy_unless_zero(setup.coef, problem.n_coefficients())),
         start_intercepts_(setup.intercepts, setup.intercepts + problem.n_outputs),
         steps_(problem, setup, false),
-        inner_draws_(inner_draws(setup.options, problem.n_rows(), 2)),
+        inner_loop_(setup.options, problem.n_rows(), setup.seed),
+        batch_(inner_loop_.batch_size()),
+        strengths_(batch_.size() * K_),
         iterate_(problem),
         evaluation_(make_evaluation(problem)),
         row_loss_(problem),
         derivatives_(problem.n_rows() * K_),
         gradient_(problem.n_coefficients()),
         fresh_(K_),
+        fresh_sums_(K_),
         no_change_(K_),
+        intercept_sums_(K_),
         slopes_(K_),
         certificates_(problem.n_problems()),
         first_objectives_(problem.n_problems()),
@@ -50,9 +55,13 @@ class MultiSvrg final : public Solver {
       prefetch_bytes(&derivatives_[i * K_], K_ * sizeof(double));
       problem_.prefetch_target(i);
     };
+    steps_taken_ = 0;
+    in_batch_ = 0;
+    if (averages()) begin_average();
     draws_ += for_draws_from(
-        problem_.X, iterate_, steps_, number * inner_draws_, inner_draws_, control, prefetch_row,
-        [&](const Draw& draw) { visit(draw); }, K_);
+        problem_.X, iterate_, steps_, inner_loop_.first_draw(number), inner_loop_.n_draws(number), control,
+        prefetch_row, [&](const Draw& draw) { visit(draw); }, K_);
+    if (averages() && steps_taken_ > 0) end_average();
   }
 
   Certificate check() override { return check_outputs().front(); }
@@ -67,7 +76,7 @@ class MultiSvrg final : public Solver {
   const char* sampling() const override { return steps_.sampling(); }
   std::vector<double> draw_shares() const override { return steps_.draw_shares(); }
   double step_size() const override {
-    const double inverse = steps_.inverse_unbiased();
+    const double inverse = steps_.inverse_unbiased(static_cast<double>(batch_.size()));
     return steps_.step(inverse, inverse / 2);
   }
 
@@ -138,7 +147,7 @@ class MultiSvrg final : public Solver {
     evaluation_->differentiate(derivatives_.data(), intercepts_.data(), gradient_.data());
     certificates_ = evaluation_->certify(coef_, objectives, derivatives_.data(), gradient_.data());
     for (std::size_t j = 0; j < problem_.n_columns(); ++j) {
-      for (std::size_t k = 0; k < K_; ++k) iterate_.gradient_sums(j)[k] = problem_.total_weight * gradient_[j * K_ + k];
+      for (std::size_t k = 0; k < K_; ++k) iterate_.gradient_sum(j, k) = problem_.total_weight * gradient_[j * K_ + k];
     }
     if (problem_.has_penalized_intercept()) slopes_ = evaluation_->mean_derivatives(derivatives_.data());
     anchored_ = true;
@@ -160,16 +169,52 @@ class MultiSvrg final : public Solver {
     for (std::size_t k = 0; k < K_; ++k) z[k] += intercepts_[k];
     const double* g = row_loss_.differentiate(i);
     if (steps_.observe(i, static_cast<const double*>(z), g)) follow_step(iterate_, step_size());
-    const double factor = iterate_.step_size() * problem_.weight(i) * steps_.unbiased(draw);
+    const double factor = problem_.weight(i) * steps_.unbiased(draw) / static_cast<double>(batch_.size());
     const double* u = &derivatives_[i * K_];
-    for (std::size_t k = 0; k < K_; ++k) fresh_[k] = factor * (g[k] - u[k]);
-    if (problem_.fit_intercept) {
-      const double step = iterate_.step_size();
+    double* strength = &strengths_[in_batch_ * K_];
+    for (std::size_t k = 0; k < K_; ++k) strength[k] = factor * (g[k] - u[k]);
+    batch_[in_batch_++] = i;
+    if (in_batch_ == batch_.size()) step();
+  }
+
+  // All predictions of the batch are made: W moves.
+  void step() {
+    const double step = iterate_.step_size();
+    std::fill(fresh_sums_.begin(), fresh_sums_.end(), 0.0);
+    for (std::size_t r = 0; r < in_batch_; ++r) {
       for (std::size_t k = 0; k < K_; ++k) {
-        intercepts_[k] = problem_.prox_intercept(intercepts_[k] - fresh_[k] - step * slopes_[k], step);
+        fresh_[k] = step * strengths_[r * K_ + k];
+        fresh_sums_[k] += fresh_[k];
+      }
+      move(problem_.X.row(batch_[r]), r + 1 == in_batch_);
+    }
+    if (problem_.fit_intercept) {
+      for (std::size_t k = 0; k < K_; ++k) {
+        const double moved = intercepts_[k] - (fresh_sums_[k] + step * slopes_[k]);
+        intercepts_[k] = problem_.prox_intercept(moved, step);
+        intercept_sums_[k] += intercepts_[k];
       }
     }
+    in_batch_ = 0;
+    ++steps_taken_;
+  }
+
+  void move(typename View::Row row, bool is_last) {
+    if constexpr (Columns::has_batches) {
+      if (!is_last) return iterate_.shift(row, fresh_.data());
+    }
     iterate_.step(row, fresh_.data(), no_change_.data());
+  }
+
+  bool averages() const { return inner_loop_.averages(); }
+  void begin_average() {
+    if constexpr (Columns::has_batches) iterate_.begin_average();
+    std::fill(intercept_sums_.begin(), intercept_sums_.end(), 0.0);
+  }
+  void end_average() {
+    const auto n_steps = static_cast<double>(steps_taken_);
+    if constexpr (Columns::has_batches) iterate_.end_average(n_steps);
+    for (std::size_t k = 0; problem_.fit_intercept && k < K_; ++k) intercepts_[k] = intercept_sums_[k] / n_steps;
   }
 
   const MultiProblem<View>& problem_;
@@ -179,16 +224,22 @@ class MultiSvrg final : public Solver {
   std::vector<double> start_;  // empty: zero
   std::vector<double> start_intercepts_;
   MultiStepRule<View> steps_;
-  std::size_t inner_draws_;
+  InnerLoop inner_loop_;
+  std::vector<std::size_t> batch_;  // of rows; the first in_batch_ are filled
+  std::vector<double> strengths_;   // of their fresh gradients, over the step
+  std::size_t in_batch_ = 0;
+  std::size_t steps_taken_ = 0;
   Columns iterate_;
   std::unique_ptr<MultiEvaluation<View>> evaluation_;
   RowLoss<View> row_loss_;
   std::vector<double> derivatives_;  // of the anchor
   std::vector<double> gradient_;
   std::vector<double> fresh_;
+  std::vector<double> fresh_sums_;
   std::vector<double> no_change_;
-  std::vector<double> slopes_;  // (1/S) sum_i s_i u_i: zero at the best intercepts
-  bool anchored_ = false;       // the anchor is the present iterate, and certificates_ are its certificates
+  std::vector<double> intercept_sums_;  // over the steps taken
+  std::vector<double> slopes_;          // (1/S) sum_i s_i u_i: zero at the best intercepts
+  bool anchored_ = false;               // the anchor is the present iterate, and certificates_ are its certificates
   std::vector<Certificate> certificates_;
   std::vector<double> first_objectives_;
   std::vector<double> last_objectives_;
@@ -203,7 +254,9 @@ class MultiSvrg final : public Solver {
 
 template <class View>
 std::unique_ptr<Solver> make_multi_svrg(const MultiProblem<View>& problem, const MultiSetup& setup) {
-  return with_columns<View>(problem, [&](auto columns) -> std::unique_ptr<Solver> {
+  const InnerLoop inner_loop(setup.options, problem.n_rows(), setup.seed);
+  const bool row_by_row = inner_loop.batch_size() > 1 || inner_loop.averages();
+  return with_columns<View>(problem, row_by_row, [&](auto columns) -> std::unique_ptr<Solver> {
     return std::make_unique<MultiSvrg<View, typename decltype(columns)::type>>(problem, setup);
   });
 }

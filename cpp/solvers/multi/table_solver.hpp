@@ -55,7 +55,7 @@ class MultiTableSolver final : public Solver {
     copy_coefficients(iterate_, problem_.n_columns(), K_, coef_);
     std::vector<double> gradient(problem_.n_coefficients());
     for (std::size_t j = 0; j < problem_.n_columns(); ++j) {
-      for (std::size_t k = 0; k < K_; ++k) gradient[j * K_ + k] = iterate_.gradient_sums(j)[k] / problem_.total_weight;
+      for (std::size_t k = 0; k < K_; ++k) gradient[j * K_ + k] = iterate_.gradient_sum(j, k) / problem_.total_weight;
     }
     return evaluation_->certify_iterate(coef_, intercepts_.data(), table_.data(), gradient.data());
   }
@@ -120,7 +120,7 @@ class MultiTableSolver final : public Solver {
     evaluation_->multiply(start_.data(), table_.data());
     evaluation_->differentiate(table_.data(), intercepts_.data(), sums.data());
     for (std::size_t j = 0; j < problem_.n_columns(); ++j) {
-      for (std::size_t k = 0; k < K_; ++k) iterate_.gradient_sums(j)[k] = problem_.total_weight * sums[j * K_ + k];
+      for (std::size_t k = 0; k < K_; ++k) iterate_.gradient_sum(j, k) = problem_.total_weight * sums[j * K_ + k];
     }
     for (std::size_t i = 0; i < problem_.n_rows() && problem_.fit_intercept; ++i) {
       for (std::size_t k = 0; k < K_; ++k) intercept_sums_[k] += problem_.weight(i) * table_[i * K_ + k];
@@ -197,7 +197,7 @@ class MultiTableSolver final : public Solver {
 
 template <TableRule rule, class View>
 std::unique_ptr<Solver> make_multi_table_solver(const MultiProblem<View>& problem, const MultiSetup& setup) {
-  return with_columns<View>(problem, [&](auto columns) -> std::unique_ptr<Solver> {
+  return with_columns<View>(problem, false, [&](auto columns) -> std::unique_ptr<Solver> {
     return std::make_unique<MultiTableSolver<View, typename decltype(columns)::type, rule>>(problem, setup);
   });
 }

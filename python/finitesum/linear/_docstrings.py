@@ -39,14 +39,14 @@ solver_options : dict or None, default=None
     ``"inner_length"`` (svrg, katyusha): draws from one anchor to the next, as a multiple of the
     number of samples, in (0, 1e6]; default 2 for svrg, 1 for katyusha.
 
-    ``"iterate"`` (svrg, but not for several classes together): the next anchor, "last" (default),
-    "random" (the iterate after an evenly drawn number of steps) or "average" of the iterates.
+    ``"iterate"`` (svrg): the next anchor, "last" (default), "random" (the iterate after an evenly
+    drawn number of steps) or "average" of the iterates.
 
-    ``"batch_size"`` (svrg, likewise): samples per step, which follows the mean of their gradients
-    and, left to itself, is the longer the more they are; default 1.
+    ``"batch_size"`` (svrg): samples per step, which follows the mean of their gradients and, left
+    to itself, is the longer the more they are; default 1.
 
-    ``"store_derivatives"`` (svrg, likewise): False keeps nothing per sample, at two gradients per
-    draw and some more passes per anchor; default True.
+    ``"store_derivatives"`` (svrg, but not for several classes together): False keeps nothing per
+    sample, at two gradients per draw and some more passes per anchor; default True.
 
     ``"scale_columns"`` (sag, saga, svrg, but not for several classes together): steps of their own
     length for columns, and centered dense rows if there is an intercept. The objective, the penalty

@@ -4,6 +4,7 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -108,7 +109,7 @@ def solve_outputs(
     stopped: list[str] = []  # by what from outside of the fit
     results: list[FitResult] = []
     with open_progress(control.verbose, control.max_iter, len(problems)) as show:
-        for group in _groups(X, problems, control):
+        for group in _groups(X, weight, problems, control):
             late = bool(stopped)
             if late:
                 time_left, monitor = 0.0, None
@@ -135,29 +136,49 @@ def solve_outputs(
     return results
 
 
-def _groups(X: CoreMatrix, problems: list[Problem], control: Control) -> list[range]:
-    """Choose the outputs to fit together: neighbors of the same problem, if the solver can.
-
-    Each sample is then drawn once for all of them. That pays for sparse X, where a step is paced by
-    fetching what a sample names; a dense step is arithmetic, which is fastest on one output's
-    coefficients at a time.
-    """
-    most = 1
-    if len(problems) > 1 and isinstance(X, tuple):
-        solver = control.solver
-        if solver == "auto":
-            has_l1 = problems[0].alpha * problems[0].l1_ratio > 0.0
-            solver = _core.automatic_solver(X, has_l1=has_l1)
-        if _core.suits_several_outputs(solver, control.solver_options):
-            most = _MOST_TOGETHER
+def _groups(
+    X: CoreMatrix, weight: NDArray[np.float64] | None, problems: list[Problem], control: Control
+) -> list[range]:
+    """Choose the outputs to fit together: neighbors of the same problem, if the solver can."""
+    together = cache(lambda problem: _go_together(X, weight, problem, control))
     groups = [range(0, 1)]
     for k in range(1, len(problems)):
         group = groups[-1]
-        if len(group) < most and problems[k] == problems[group.start]:
+        is_same = problems[k] == problems[group.start]
+        if is_same and len(group) < _MOST_TOGETHER and together(problems[k]):
             groups[-1] = range(group.start, k + 1)
         else:
             groups.append(range(k, k + 1))
     return groups
+
+
+def _go_together(
+    X: CoreMatrix, weight: NDArray[np.float64] | None, problem: Problem, control: Control
+) -> bool:
+    """Whether outputs with this problem share their steps.
+
+    Not where each alone would scale the columns of dense X, which spares it far more epochs than
+    sharing saves time.
+    """
+    solver = control.solver
+    if solver == "auto":
+        has_l1 = problem.alpha * problem.l1_ratio > 0.0
+        solver = _core.automatic_solver(X, has_l1=has_l1)
+    if not _core.suits_several_outputs(solver, control.solver_options):
+        return False
+    return isinstance(X, tuple) or not _core.scales_columns(
+        X,
+        weight,
+        loss=problem.loss,
+        loss_parameter=problem.loss_parameter,
+        alpha=problem.alpha,
+        l1_ratio=problem.l1_ratio,
+        fit_intercept=control.fit_intercept,
+        intercept_scaling=problem.intercept_scaling,
+        solver=solver,
+        sampling=control.sampling,
+        step_size=control.step_size,
+    )
 
 
 def _start_of(start: Start, problem: Problem, group: range) -> tuple[NDArray[np.float64], Any]:
