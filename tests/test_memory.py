@@ -67,10 +67,10 @@ BUDGETS = {
     ("saga", "uniform", WIDE): (16, 16 + 8),
     ("svrg", "uniform", WIDE): (8, 16 + 8 + 8),  # it can go back to its last anchor
     ("katyusha", "uniform", WIDE): (8, 32 + 8),
-    # Six bytes to draw by smoothness, also while that is prepared and reported.
-    ("sag", "lipschitz", TALL): (8 + 6, 16 + 8),
-    ("sag", "adaptive", TALL): (8 + 6, 16 + 8),
-    ("svrg", "lipschitz", TALL): (8 + 6, 16 + 8 + 8),
+    # To draw by smoothness, also while that is prepared and reported.
+    ("sag", "lipschitz", TALL): (8 + 1.5, 16 + 8),
+    ("sag", "adaptive", TALL): (8 + 1.5, 16 + 8),
+    ("svrg", "lipschitz", TALL): (8 + 1.5, 16 + 8 + 8),
 }
 
 

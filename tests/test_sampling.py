@@ -9,7 +9,7 @@ from scipy.stats import chisquare
 
 from finitesum import _core
 from reference.philox import philox_block, philox_words
-from reference.smoothness_draws import smoothness_draws
+from reference.smoothness_draws import rounded, smoothness_draws
 
 SIZES = [1, 2, 3, 4, 5, 7, 16, 17, 63, 100, 1023, 1024, 1025, 4097, 100_003]
 SMOOTHNESS = np.random.default_rng(0).exponential(size=50) ** 3
@@ -95,7 +95,8 @@ def test_uniform_frequencies(n):
 
 
 def probabilities(smoothness):
-    return 0.5 / len(smoothness) + 0.5 * smoothness / smoothness.sum()
+    estimates = rounded(smoothness)
+    return 0.5 / len(estimates) + 0.5 * estimates / estimates.sum()
 
 
 CONSTANTS = {
@@ -103,6 +104,7 @@ CONSTANTS = {
     "equal": np.ones(50),
     "one row stands out": np.where(np.arange(50) == 17, 1e6, 1.0),
     "some zero": np.where(np.arange(50) % 2 == 0, 0.0, 1.0),
+    "groups of zeros": np.where(np.arange(70) // 16 % 2 == 0, 0.0, 1.0 + np.arange(70) % 7),
     "two rows": np.array([1.0, 3.0]),
     "many groups": np.random.default_rng(1).exponential(size=1003) ** 6,
     "huge": 1e300 * SMOOTHNESS,
@@ -112,7 +114,7 @@ CONSTANTS = {
 
 @pytest.mark.parametrize("constants", CONSTANTS)
 def test_lipschitz_frequencies(constants):
-    """Half uniform, half proportional to the rows' smoothness."""
+    """Half uniform, half proportional to the rows' smoothness, rounded."""
     smoothness = CONSTANTS[constants]
     count = 400_000
     drawn = draws(11, 1, len(smoothness), count=count, smoothness=smoothness)
@@ -125,8 +127,30 @@ def test_importance_makes_estimates_unbiased(constants):
     smoothness = CONSTANTS[constants]
     importance = _core.SmoothnessSampler(smoothness, 0.0).importance()
     expected = 1 / (len(smoothness) * probabilities(smoothness))
-    assert_allclose(importance, expected, rtol=1e-7)
-    assert_allclose(probabilities(smoothness) @ importance, 1, rtol=1e-7)
+    assert_allclose(importance, expected, rtol=1e-12)
+    assert_allclose(probabilities(smoothness) @ importance, 1, rtol=1e-12)
+
+
+@pytest.mark.parametrize("constants", CONSTANTS)
+def test_estimates_are_bounds_of_one_byte(constants):
+    """Rounded up, by at most a quarter, to three leading bits; zero is zero."""
+    smoothness = CONSTANTS[constants]
+    estimates = _core.SmoothnessSampler(smoothness, 0.0).estimates()
+    assert np.array_equal(estimates, rounded(smoothness))
+    held = np.where(smoothness > 0, np.maximum(smoothness, 2.0**-23 * smoothness.max()), 0)
+    assert np.all((smoothness <= estimates) & (estimates <= 1.25 * held))
+    assert np.array_equal(estimates == 0, smoothness == 0)
+    assert len(np.unique(estimates)) <= 256
+
+
+def test_nothing_but_zeros_is_drawn_evenly():
+    sampler = _core.SmoothnessSampler(np.zeros(40), 0.0)
+    assert np.array_equal(sampler.importance(), np.ones(40))
+    counts = np.bincount(sampler.draws(3, 1, 0, 100_000), minlength=40)
+    assert chisquare(counts).pvalue > LUCK
+    assert_allclose(sampler.draw_shares(), 0.1)
+    sampler.set_estimate(3, 1.0)
+    assert sampler.importance()[3] < 0.1
 
 
 def test_weights_of_the_wrong_length_are_refused():
@@ -145,11 +169,12 @@ def test_draws_by_smoothness_are_the_twins(constants, l2):
 def wandered(start, steps, seed=0):
     """A sampler after updates of its estimates by factors of two, and these estimates."""
     rng = np.random.default_rng(seed)
-    sampler, estimates = _core.SmoothnessSampler(start, 0.3), start.copy()
+    sampler, estimates = _core.SmoothnessSampler(start, 0.3), rounded(start)
+    lowest = 2.0**-23 * start.max()
     for row, power in zip(
         rng.integers(len(start), size=steps), rng.integers(-6, 5, size=steps), strict=True
     ):
-        estimates[row] = np.clip(estimates[row] * 2.0**power, 2.0**-30, 2.0**30)
+        estimates[row] = np.clip(estimates[row] * 2.0**power, lowest, 2.0**30)
         sampler.set_estimate(row, estimates[row])
     return sampler, estimates
 
@@ -158,9 +183,9 @@ def wandered(start, steps, seed=0):
 def test_frequencies_follow_estimates_that_learn(n):
     sampler, estimates = wandered(np.exp2(np.arange(n) % 5), 20 * n)
     np.testing.assert_array_equal(sampler.estimates(), estimates)
-    assert_allclose(sampler.mean(), estimates.mean(), rtol=1e-6)
+    assert_allclose(sampler.mean(), estimates.mean(), rtol=1e-12)
     weight = estimates + estimates.mean() + 2 * 0.3
-    assert_allclose(1 / sampler.importance(), n * weight / weight.sum(), rtol=1e-6)
+    assert_allclose(1 / sampler.importance(), n * weight / weight.sum(), rtol=1e-12)
     count = 400_000
     counts = np.bincount(sampler.draws(7, 3, 0, count), minlength=n)
     assert chisquare(counts, count * weight / weight.sum()).pvalue > LUCK
@@ -179,13 +204,24 @@ def test_a_refreshed_sampler_depends_on_its_estimates_alone(start, steps, seed):
     assert sampler.draws(1, 4, 0, 50).tolist() == smoothness_draws(estimates, 0.3, 1, 4, 50)
 
 
-def test_estimates_are_held_within_forty_halvings_and_room_for_growth():
+def test_estimates_are_held_within_23_halvings_and_room_for_growth():
     sampler = _core.SmoothnessSampler(np.array([3.0, 1.0, 1e-30]), 0.0)
     sampler.set_estimate(1, 1e200)
     unit = 2.0  # the power of two below the largest
-    assert sampler.estimates().tolist() == [3.0, unit * 2.0**87, unit * 2.0**-40]
-    assert sampler.max() == unit * 2.0**87
+    assert sampler.estimates().tolist() == [3.0, 1.5 * unit * 2.0**40, unit * 2.0**-23]
+    assert sampler.max() == 1.5 * unit * 2.0**40
     assert set(sampler.draws(0, 1, 0, 100).tolist()) == {0, 1, 2}
+    sampler.set_estimate(2, 0.0)
+    assert sampler.estimates()[2] == 0
+
+
+@given(power=st.integers(-20, 38), fraction=st.floats(1, 2, exclude_max=True))
+def test_halving_and_doubling_are_exact(power, fraction):
+    """So estimates that learn by factors of two are never rounded again."""
+    sampler = _core.SmoothnessSampler(np.array([1.0, fraction / 2]), 0.0)
+    start = sampler.estimates()[1]
+    sampler.set_estimate(1, start * 2.0**power)
+    assert sampler.estimates()[1] == start * 2.0**power
 
 
 def test_the_largest_estimate_decays_by_one_half_per_pass():
@@ -203,7 +239,8 @@ def test_draw_shares_are_those_of_sorted_rows(n, ties):
     if ties:
         estimates = np.exp2(np.round(np.log2(estimates)))
     sampler = _core.SmoothnessSampler(estimates, 0.1)
-    weight = np.sort(estimates) + estimates.mean() + 2 * 0.1
+    estimates = np.sort(rounded(estimates))
+    weight = estimates + estimates.mean() + 2 * 0.1
     deciles = 10 * np.arange(n) // n
     expected = np.bincount(deciles, weight / weight.sum(), minlength=10)
-    assert_allclose(sampler.draw_shares(), expected, rtol=1e-5)
+    assert_allclose(sampler.draw_shares(), expected, rtol=1e-12)

@@ -26,11 +26,6 @@ class Archive {
       value = data_[next_++];
     }
   }
-  void operator()(float& value) {
-    double number = value;
-    (*this)(number);
-    value = static_cast<float>(number);
-  }
   // Integers below 2^53 are exact as doubles.
   template <class Integer>
   void integer(Integer& value) {

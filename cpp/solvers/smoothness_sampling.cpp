@@ -10,15 +10,22 @@ namespace {
 
 double unit_interval(std::uint64_t bits) { return static_cast<double>(bits >> 11) * 0x1p-53; }
 
-int exponent_of_unit(double largest) { return largest > 0 ? std::clamp(std::ilogb(largest), -1000, 1000) : 0; }
+int exponent_of_unit(double largest) { return largest > 0 ? std::clamp(std::ilogb(largest), -1020, 1020) : 0; }
 
 }  // namespace
+
+// Code c > 0 is (1 + m/4) 2^(e - halvings) with c - 1 = 4 e + m: exponent and leading bits of a floating point number.
+const std::array<double, SmoothnessSampler::n_codes> SmoothnessSampler::code_values = [] {
+  std::array<double, n_codes> values{};
+  for (std::size_t c = 1; c < n_codes; ++c) values[c] = math::from_bits((4 * (1023 - halvings) + c - 1) << 50);
+  return values;
+}();
 
 std::array<double, 4> SmoothnessSampler::Group::quarters() const {
   std::array<double, 4> sums;
   for (std::size_t q = 0; q < 4; ++q) {
-    const float* e = &estimates[4 * q];
-    sums[q] = (double{e[0]} + double{e[1]}) + (double{e[2]} + double{e[3]});
+    const std::uint8_t* c = &codes[4 * q];
+    sums[q] = (code_values[c[0]] + code_values[c[1]]) + (code_values[c[2]] + code_values[c[3]]);
   }
   return sums;
 }
@@ -34,10 +41,11 @@ std::size_t SmoothnessSampler::Group::rows_below(double level) const {
   const std::size_t quarter =
       std::size_t{level >= before[1]} + std::size_t{level >= before[2]} + std::size_t{level >= before[3]};
   const double rest = level - before[quarter];
-  const float* e = &estimates[4 * quarter];
-  const double pair = double{e[0]} + double{e[1]};
+  const std::uint8_t* c = &codes[4 * quarter];
+  const double one = code_values[c[0]];
+  const double two = one + code_values[c[1]];
   const std::size_t row =
-      4 * quarter + std::size_t{rest >= e[0]} + std::size_t{rest >= pair} + std::size_t{rest >= pair + double{e[2]}};
+      4 * quarter + std::size_t{rest >= one} + std::size_t{rest >= two} + std::size_t{rest >= two + code_values[c[2]]};
   return level >= before[3] + q[3] ? group_size : row;
 }
 
@@ -52,14 +60,18 @@ SmoothnessSampler::SmoothnessSampler(std::size_t n, double largest, double l2)
       order_(groups_.size()),
       slots_(groups_.size()) {}
 
-float SmoothnessSampler::to_stored(double smoothness) const {
-  return static_cast<float>(std::clamp(smoothness * per_unit_, std::ldexp(1.0, -halvings), std::ldexp(1.0, doublings)));
+std::uint8_t SmoothnessSampler::to_code(double smoothness) const {
+  if (smoothness == 0) return 0;
+  const double held = std::clamp(smoothness * per_unit_, code_values[1], code_values.back());
+  const std::uint64_t leading = (math::bits(held) + ((std::uint64_t{1} << 50) - 1)) >> 50;  // rounded up
+  return static_cast<std::uint8_t>(leading + 1 - 4 * (1023 - halvings));
 }
 
-// By the binary exponent; sums are positive and normal.
+// Sums of zero have bucket 0, the others one by their binary exponent.
 std::size_t SmoothnessSampler::bucket_of(double sum) {
-  return static_cast<std::size_t>(static_cast<int>(math::bits(sum) >> 52) - 1023 + halvings);
+  return sum == 0 ? 0 : static_cast<std::size_t>((math::bits(sum) >> 52) + 1 - (1023 - halvings));
 }
+double SmoothnessSampler::bound_of(std::size_t bucket) { return math::from_bits((bucket + 1023 - halvings) << 52); }
 
 void SmoothnessSampler::refresh() {
   sum_ = 0;
@@ -79,13 +91,13 @@ void SmoothnessSampler::refresh() {
 }
 
 void SmoothnessSampler::set_estimate(std::size_t i, double smoothness) {
-  const float fresh = to_stored(smoothness);
-  max_ = std::max(max_ * decay_, double{fresh});
-  if (fresh == stored(i)) return;
+  const std::uint8_t fresh = to_code(smoothness);
+  max_ = std::max(max_ * decay_, code_values[fresh]);
+  if (fresh == code(i)) return;
   const std::size_t group = i / group_size;
   const std::size_t from = bucket_of(groups_[group].sum());
-  sum_ += double{fresh} - double{stored(i)};
-  stored(i) = fresh;
+  sum_ += code_values[fresh] - stored(i);
+  code(i) = fresh;
   move(group, from, bucket_of(groups_[group].sum()));
 }
 
@@ -105,10 +117,10 @@ void SmoothnessSampler::swap_into(std::size_t slot, std::size_t group) {
 
 SmoothnessSampler::Chances SmoothnessSampler::chances() const {
   Chances result;
-  for (std::size_t b = n_buckets; b-- > 0;) {
+  for (std::size_t b = n_buckets - 1; b > 0; --b) {
     const std::size_t size = begin_[b + 1] - begin_[b];
     if (size == 0) continue;
-    const double bound = math::from_bits((b + 1 + 1023 - halvings) << 52);  // 2^(b + 1 - halvings)
+    const double bound = bound_of(b);
     result.total += bound * static_cast<double>(size);
     result.ends[result.n_used] = result.total;
     result.buckets[result.n_used++] = {bound, begin_[b], size};
@@ -126,11 +138,14 @@ SmoothnessSampler::Try SmoothnessSampler::choose(const Chances& chances, double 
 }
 
 // L_i + L_mean + 2 l2 = (L_i + l2) + (L_mean + l2): half of the draws, less what falls to the l2 in it.
-double SmoothnessSampler::share_by_smoothness() const { return 0.5 * sum_ / (sum_ + static_cast<double>(n_) * l2_); }
-
+double SmoothnessSampler::share_by_smoothness() const {
+  return sum_ == 0 ? 0 : 0.5 * sum_ / (sum_ + static_cast<double>(n_) * l2_);
+}
+double SmoothnessSampler::importance_slope() const {
+  return sum_ == 0 ? 0 : share_by_smoothness() * static_cast<double>(n_) / sum_;
+}
 double SmoothnessSampler::importance(std::size_t i) const {
-  const double share = share_by_smoothness();
-  return 1 / ((1 - share) + share * static_cast<double>(n_) / sum_ * double{stored(i)});
+  return 1 / ((1 - share_by_smoothness()) + importance_slope() * stored(i));
 }
 
 // In sweeps without branches on what was drawn: the memory's latencies overlap, and no guess is undone.
@@ -146,7 +161,7 @@ void SmoothnessSampler::draw(const Philox& random, std::size_t first, std::size_
     place[k] = unit_interval(words[0]);
     bits[k] = words[1];
     out[k].row = below(words[1], n_);
-    __builtin_prefetch(&stored(out[k].row));
+    __builtin_prefetch(&code(out[k].row));
     open[n_open] = static_cast<std::uint32_t>(k);
     n_open += std::size_t{place[k] < share};
   }
@@ -160,7 +175,7 @@ void SmoothnessSampler::draw(const Philox& random, std::size_t first, std::size_
     for (std::size_t t = 0; t < n_open; ++t) {
       Draw& draw = out[open[t]];
       draw.row = group_size * order_[tries[t].slot];
-      __builtin_prefetch(&stored(draw.row));
+      __builtin_prefetch(&code(draw.row));
     }
     std::size_t n_left = 0;
     for (std::size_t t = 0; t < n_open; ++t) {
@@ -178,46 +193,23 @@ void SmoothnessSampler::draw(const Philox& random, std::size_t first, std::size_
       bits[open[t]] = words[1];
     }
   }
-  const double slope = share * static_cast<double>(n_) / sum_;
-  for (std::size_t k = 0; k < count; ++k) {
-    out[k].importance = 1 / ((1 - share) + slope * double{stored(out[k].row)});
-  }
+  const double slope = importance_slope();
+  for (std::size_t k = 0; k < count; ++k) out[k].importance = 1 / ((1 - share) + slope * stored(out[k].row));
 }
 
-// Without sorting n rows: a histogram over the estimates' bits, which grow with the number. Rows that share a bin are
-// taken for equal, which they are to 2^-9 at worst.
+// Without sorting n rows: they are counted by their codes.
 std::vector<double> SmoothnessSampler::draw_shares() const {
-  constexpr std::size_t n_bins = std::size_t{1} << 16;
-  struct Bin {
-    std::size_t rows = 0;
-    double sum = 0;
-  };
-  const auto bits = [&](std::size_t i) { return __builtin_bit_cast(std::uint32_t, stored(i)); };
-  std::uint32_t lowest = bits(0);
-  std::uint32_t highest = bits(0);
-  for (std::size_t i = 0; i < n_; ++i) {
-    lowest = std::min(lowest, bits(i));
-    highest = std::max(highest, bits(i));
-  }
-  unsigned shift = 0;
-  while (((highest - lowest) >> shift) >= n_bins) ++shift;
-  std::vector<Bin> bins(((highest - lowest) >> shift) + 1);
-  for (std::size_t i = 0; i < n_; ++i) {
-    Bin& bin = bins[(bits(i) - lowest) >> shift];
-    ++bin.rows;
-    bin.sum += double{stored(i)};
-  }
-  const double share = share_by_smoothness();
+  std::array<std::size_t, n_codes> counts{};
+  for (std::size_t i = 0; i < n_; ++i) ++counts[code(i)];
+  const double even = (1 - share_by_smoothness()) / static_cast<double>(n_);
+  const double slope = importance_slope() / static_cast<double>(n_);
   std::vector<double> shares(10);
   std::size_t rank = 0;
-  for (const Bin& bin : bins) {
-    if (bin.rows == 0) continue;
-    const auto rows = static_cast<double>(bin.rows);
-    const double probability = (1 - share) / static_cast<double>(n_) + share * bin.sum / (sum_ * rows);
-    for (const std::size_t end = rank + bin.rows; rank < end;) {
+  for (std::size_t c = 0; c < n_codes; ++c) {
+    for (const std::size_t end = rank + counts[c]; rank < end;) {
       const std::size_t decile = 10 * rank / n_;
       const std::size_t next = std::min(end, ((decile + 1) * n_ + 9) / 10);  // the first rank beyond it
-      shares[decile] += static_cast<double>(next - rank) * probability;
+      shares[decile] += static_cast<double>(next - rank) * (even + slope * code_values[c]);
       rank = next;
     }
   }
@@ -227,7 +219,7 @@ std::vector<double> SmoothnessSampler::draw_shares() const {
 void SmoothnessSampler::transfer(Archive& archive) {
   archive(max_);
   archive(sum_);
-  for (std::size_t i = 0; i < n_; ++i) archive(stored(i));
+  for (std::size_t i = 0; i < n_; ++i) archive.integer(code(i));
 }
 
 }  // namespace finitesum

@@ -6,10 +6,13 @@
 //     f_i(w - f_i' / L_i) <= f_i(w) - |f_i'|^2 / (2 L_i)
 // holds, so rows that the model has learned are drawn less and less.
 //
-// The authors draw from a sum tree, O(log n). Here 16 rows are a group, whose estimates fill a cache line, and groups
-// stand in buckets by the binary exponent of their sum: a bucket is chosen by its group count times its upper bound, a
-// group in it uniformly, and a level in [0, bound) picks the row in the group, or none, with probability at most one
-// half. Per row that is four bytes for the estimate and one half to find its group.
+// The authors draw from a sum tree, O(log n). Here 16 rows are a group, and groups stand in buckets by the binary
+// exponent of their sum: a bucket is chosen by its group count times its upper bound, a group in it uniformly, and a
+// level in [0, bound) picks the row in the group, or none, with probability at most one half.
+//
+// Deviation: an estimate is one byte, a number with two bits after its leading one, rounded up, so that it bounds what
+// it stands for and is at most 5/4 of it. Halving and doubling are exact, and draws and their importance go by the
+// rounded numbers. Per row that is one byte, and half of one to find its group.
 #pragma once
 
 #include <array>
@@ -30,11 +33,13 @@ struct Draw {
 
 class SmoothnessSampler {
  public:
+  static constexpr double bytes_per_row = 1.5;
+
   // Row i begins with the estimate smoothness(i), none of them above `largest`.
   template <class SmoothnessOf>
   SmoothnessSampler(std::size_t n, double largest, double l2, const SmoothnessOf& smoothness)
       : SmoothnessSampler(n, largest, l2) {
-    for (std::size_t i = 0; i < n; ++i) stored(i) = to_stored(smoothness(i));
+    for (std::size_t i = 0; i < n; ++i) code(i) = to_code(smoothness(i));
     refresh();
   }
 
@@ -45,12 +50,13 @@ class SmoothnessSampler {
   std::size_t size() const { return n_; }
   // 1 / (n p_i)
   double importance(std::size_t i) const;
-  double estimate(std::size_t i) const { return unit_ * double{stored(i)}; }
+  double estimate(std::size_t i) const { return unit_ * stored(i); }
   void set_estimate(std::size_t i, double smoothness);
 
-  // The largest estimate, which decays by a factor of two per n visits unless a row renews it, and the mean.
+  // The largest estimate, which decays by a factor of two per n visits unless a row renews it, and the mean: if all are
+  // zero, any number will do.
   double max() const { return unit_ * max_; }
-  double mean() const { return unit_ * sum_ / static_cast<double>(n_); }
+  double mean() const { return sum_ > 0 ? unit_ * sum_ / static_cast<double>(n_) : max(); }
   // Shares of the draws per decile of the rows' estimates.
   std::vector<double> draw_shares() const;
 
@@ -61,14 +67,15 @@ class SmoothnessSampler {
 
  private:
   static constexpr std::size_t group_size = 16;
-  // Estimates are floats, relative to a power of two near the largest start. Those forty halvings below are as good as
-  // zero; the other way is room for growth.
-  static constexpr int halvings = 40;
-  static constexpr int doublings = 87;
-  static constexpr std::size_t n_buckets = halvings + doublings + 5;  // sixteen estimates are a sum
+  // Codes are relative to a power of two near the largest start. Those so many halvings below are as good as zero; the
+  // other way is room for growth. Code 0 is a zero: of a row without weight, which only even draws meet.
+  static constexpr int halvings = 23;
+  static constexpr std::size_t n_codes = 256;
+  static constexpr std::size_t n_buckets = 69;  // for sums of zero, for the 64 octaves of codes, for 4 above them
+  static const std::array<double, n_codes> code_values;
 
-  struct alignas(64) Group {
-    std::array<float, group_size> estimates{};
+  struct alignas(group_size) Group {
+    std::array<std::uint8_t, group_size> codes{};
 
     std::array<double, 4> quarters() const;
     double sum() const;
@@ -91,11 +98,14 @@ class SmoothnessSampler {
   };
 
   SmoothnessSampler(std::size_t n, double largest, double l2);
-  float& stored(std::size_t i) { return groups_[i / group_size].estimates[i % group_size]; }
-  const float& stored(std::size_t i) const { return groups_[i / group_size].estimates[i % group_size]; }
-  float to_stored(double smoothness) const;
+  std::uint8_t& code(std::size_t i) { return groups_[i / group_size].codes[i % group_size]; }
+  const std::uint8_t& code(std::size_t i) const { return groups_[i / group_size].codes[i % group_size]; }
+  double stored(std::size_t i) const { return code_values[code(i)]; }
+  std::uint8_t to_code(double smoothness) const;
   static std::size_t bucket_of(double sum);
+  static double bound_of(std::size_t bucket);
   double share_by_smoothness() const;  // of the draws
+  double importance_slope() const;     // 1 / (n p_i) is 1 / (1 - share + slope L_i)
   Chances chances() const;
   static Try choose(const Chances& chances, double place, std::uint64_t bits);
   void move(std::size_t group, std::size_t from, std::size_t to);

@@ -144,7 +144,10 @@ class BasicStepRule {
 
   // What the penalty gives, in the columns' units.
   double strong_convexity() const { return strong_convexity_; }
-  double mean() const { return adapts() ? estimates().mean() : curvature() * unit_.mean; }
+  // Where rows are drawn by rounded L_i, L = max_i L_i / (n p_i) needs the mean of these.
+  double mean() const {
+    return adapts() ? estimates().mean() : curvature() * (is_uniform() ? unit_.mean : estimates().mean());
+  }
 
   // Shares of the draws per decile of the rows' smoothness (Schmidt et al. 2017 call it learning to ignore rows).
   std::vector<double> draw_shares() const {

@@ -2,7 +2,18 @@
 
 from math import frexp
 
+import numpy as np
+
 from reference.philox import philox_words
+
+
+def rounded(smoothness):
+    """As the sampler holds them: three leading bits, rounded up, from 23 octaves below the power
+    of two at the largest to 41 above it."""
+    smoothness = np.asarray(smoothness, float)
+    unit = 2.0 ** (frexp(max(smoothness))[1] - 1)
+    fraction, exponent = np.frexp(np.clip(smoothness / unit, 2.0**-23, 1.5 * 2.0**40))
+    return np.where(smoothness > 0, unit * np.ldexp(np.ceil(8 * fraction) / 8, exponent), 0.0)
 
 
 def unit_interval(bits):
@@ -10,12 +21,12 @@ def unit_interval(bits):
 
 
 def smoothness_draws(estimates, l2, seed, epoch, count):
-    """`count` draws, half even and half proportional to the float32 estimates."""
+    """`count` draws, half even and half proportional to the estimates."""
     n, total = len(estimates), float(sum(estimates))
     groups = [[float(e) for e in estimates[i : i + 16]] for i in range(0, n, 16)]
     share = 0.5 * total / (total + n * l2)
-    exponents = sorted({frexp(sum(group))[1] for group in groups}, reverse=True)
-    buckets = [[g for g in groups if frexp(sum(g))[1] == e] for e in exponents]
+    exponents = sorted({frexp(sum(group))[1] for group in groups if sum(group) > 0}, reverse=True)
+    buckets = [[g for g in groups if sum(g) > 0 and frexp(sum(g))[1] == e] for e in exponents]
     weights = [2.0**e * len(bucket) for e, bucket in zip(exponents, buckets, strict=True)]
 
     def draw(k):

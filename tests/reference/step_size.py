@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from reference.smoothness_draws import rounded
+
 
 class StepRule:
     """The solvers' default steps, or a given one; losses without sup l'' search for theirs."""
@@ -22,7 +24,8 @@ class StepRule:
     def step(self, share_seen):
         if self.given > 0:
             return self.given
-        largest, mean = self.curvature * self.rows.max(), self.curvature * self.rows.mean()
+        rows = rounded(self.rows) if self.lipschitz else self.rows
+        largest, mean = self.curvature * self.rows.max(), self.curvature * rows.mean()
         weighted = 2 * largest * mean / (largest + mean) if self.lipschitz else largest
         if self.solver == "svrg":
             return 1 / (2 * (weighted / self.batch_size + (1 - 1 / self.batch_size) * mean))
