@@ -104,7 +104,7 @@ def svrg_epochs(problem, rule, W, b, *, seed):
         if epoch > 0:
             yield W, b, u
         step = rule.step(True)
-        draws = [_core.draws(seed, 2 * epoch + half, 0, n, n, smoothness) for half in (0, 1)]
+        draws = [_core.draws(seed, 2 * epoch + k, 0, n, n, smoothness) for k in (1, 2)]
         for i in np.concatenate(draws):
             x = problem.X[i]
             g = problem.derivative(x @ W + b, i)

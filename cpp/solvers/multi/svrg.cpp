@@ -51,7 +51,7 @@ class MultiSvrg final : public Solver {
       problem_.prefetch_target(i);
     };
     draws_ += for_draws_from(
-        problem_.X, iterate_, steps_, number * inner_draws_, inner_draws_, control, prefetch_row,
+        problem_.X, iterate_, steps_, problem_.n_rows() + number * inner_draws_, inner_draws_, control, prefetch_row,
         [&](const Draw& draw) { visit(draw); }, K_);
   }
 
