@@ -150,6 +150,31 @@ def test_it_is_chosen_by_the_data():
         ]  # fmt: skip
 
 
+@pytest.mark.parametrize(("sparse", "too_few"), [(False, 98), (True, 6)])
+def test_it_needs_rows_enough_for_its_memory(sparse, too_few):
+    """16 (n + p) bytes hold the 9.5 n + 32 p of dense X if n >= 2.46 p, the 9.5 n + 17 p of sparse
+    X if n >= p / 6.5. SVRG has no such bound."""
+    rng = np.random.default_rng(0)
+    p = 40
+
+    def is_scaled(n, solver, scale_columns="auto"):
+        X = rng.normal(size=(n, p)) * 1000 ** rng.random(p)
+        y = np.where(np.arange(n) % 2 == 0, 1.0, -1.0)
+        problem = replace(random_problem(), X=X, y=y, s=np.ones(n), loss="logistic", alpha=1e-6)
+        on, off = (
+            fit(problem, csr_tuple(X) if sparse else X, solver=solver, max_iter=2, tol=0.0,
+                solver_options={"scale_columns": choice})["coef"]
+            for choice in (scale_columns, False)
+        )  # fmt: skip
+        return not np.array_equal(on, off)
+
+    for solver in ("sag", "saga"):
+        assert is_scaled(too_few + 1, solver)
+        assert not is_scaled(too_few, solver)
+        assert is_scaled(too_few, solver, scale_columns=True)
+    assert is_scaled(too_few, "svrg")
+
+
 @each_solver
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 @pytest.mark.parametrize("sparse", [False, True])

@@ -18,6 +18,7 @@ class InnerLoop {
       : next_anchor_(options.iterate.value_or(NextAnchor::last)),
         batch_size_(options.batch_size.value_or(1)),
         n_steps_((inner_draws(options, n_rows, 2) + batch_size_ - 1) / batch_size_),
+        n_rows_(n_rows),
         seed_(seed) {
     if (batch_size_ > n_rows)
       throw std::invalid_argument("solver_options: 'batch_size' must be at most the number of samples, " +
@@ -26,8 +27,9 @@ class InnerLoop {
 
   std::size_t batch_size() const { return batch_size_; }
   bool averages() const { return next_anchor_ == NextAnchor::average; }
-  // Of one stream of draws.
-  std::size_t first_draw(std::size_t epoch) const { return epoch * n_steps_ * batch_size_; }
+  // Of one stream of draws, whose first n, each row once, are left to the solvers with tables: with weights they are
+  // biased.
+  std::size_t first_draw(std::size_t epoch) const { return n_rows_ + epoch * n_steps_ * batch_size_; }
   std::size_t n_draws(std::size_t epoch) const { return steps_in(epoch) * batch_size_; }
 
  private:
@@ -40,6 +42,7 @@ class InnerLoop {
   NextAnchor next_anchor_;
   std::size_t batch_size_;
   std::size_t n_steps_;
+  std::size_t n_rows_;
   std::uint64_t seed_;
 };
 

@@ -107,8 +107,14 @@ class BasicStepRule {
   void draw(std::uint64_t epoch, std::size_t first, std::size_t count, Draw* out) {
     sampler_.draw(epoch, first, count, out);
   }
-  // 1 / (p_i S): turns s_i (g - g_i) x_i into an unbiased estimate.
-  double unbiased(const Draw& draw) const { return draw.importance * to_mean_; }
+  // 1 / (p_i S): turns s_i (g - g_i) x_i into an unbiased estimate. Once observe() has seen the row: steps stand on L_i
+  // / (n p_i) <= L for all rows, but an estimate that was learned where the row's loss is flat may have been far too
+  // low when it was drawn. What such a draw asks for beyond 2 L, more than an estimate that has doubled, is left to the
+  // sum of the derivatives, as SAG leaves it all; seen on protein, single draws of that kind send SAGA astray.
+  double unbiased(const Draw& draw) const {
+    if (!adapts()) return draw.importance * to_mean_;
+    return std::min(draw.importance, 2 / (inverse_unbiased() * estimates().estimate(draw.row))) * to_mean_;
+  }
 
   // Learns from row i with prediction z and derivative g (K numbers each for K outputs); true if steps may have to
   // change.

@@ -20,6 +20,7 @@
 #include "solvers/any.hpp"
 #include "solvers/inner_loop.hpp"
 #include "solvers/lazy_updates.hpp"
+#include "solvers/rounded_anchor.hpp"
 #include "solvers/row_loop.hpp"
 
 namespace finitesum {
@@ -39,7 +40,7 @@ class Svrg final : public Solver {
         batch_(inner_loop_.batch_size()),
         iterate_(problem, setup.coef, scaling_),
         outer_(setup.options.acceleration, inner_rule(), problem.l2(), problem.n_rows(), problem.n_columns()),
-        anchor_(problem.n_rows(), setup.options.store_derivatives.value_or(true)) {
+        anchor_(problem.n_rows(), setup.options.store_derivatives.value_or(true), problem.l2() == 0) {
     begin();
   }
 
@@ -52,7 +53,7 @@ class Svrg final : public Solver {
     iterate_.set_step(step_size());
     anchored_ = false;
     const auto prefetch_row = [&](std::size_t i) {
-      if (anchor_.stores) __builtin_prefetch(&anchor_.derivatives()[i]);
+      if (anchor_.stores) anchor_.margins.prefetch(i);
       problem_.y.prefetch(i);
     };
     steps_taken_ = 0;
@@ -94,7 +95,7 @@ class Svrg final : public Solver {
   void transfer(Archive& archive) override {
     if (!archive.is_loading()) check();
     transfer_iterate(archive, iterate_, problem_.n_columns());
-    if (anchor_.stores) archive(anchor_.margins);
+    if (anchor_.stores) anchor_.margins.transfer(archive);
     archive.integer(anchor_.rows_computed_again);
     archive(intercept_);
     archive(anchor_.intercept);
@@ -151,17 +152,16 @@ class Svrg final : public Solver {
     copy_coefficients(iterate_, p, coef_);
     const double shift = center_prediction(iterate_, p);
     anchor_.intercept = intercept_ - shift;
-    evaluate_margins(problem_, coef_, anchor_);
-    evaluate_objective(problem_, coef_, anchor_);
+    evaluate_intercept(problem_, coef_, anchor_);
     ++anchors_;
     if (may_go_back && is_much_worse(anchor_.objective)) return go_back();
-    if (anchors_ == 1) first_objective_ = anchor_.objective;
-    last_objective_ = anchor_.objective;
     intercept_ = last_intercept_ = anchor_.intercept + shift;
     last_anchor_.assign(coef_, coef_ + p);
     anchor_.w = last_anchor_.data();
     const double nonzeros = count_nonzeros(coef_, p);
     evaluate_gradient(problem_, anchor_, coef_);
+    if (anchors_ == 1) first_objective_ = anchor_.objective;
+    last_objective_ = anchor_.objective;
     for (std::size_t j = 0; j < p; ++j) iterate_.gradient_sum(j) = problem_.total_weight * coef_[j];
     certificate_ = certify(problem_, anchor_, nonzeros, coef_);
     anchored_ = true;
@@ -189,15 +189,17 @@ class Svrg final : public Solver {
     const double z = iterate_.predict(row) + intercept_;
     const double g = problem_.derivative(i, z);
     if (steps_.observe(i, z, g)) follow_step(iterate_, step_size());
-    const double u = anchor_.stores ? anchor_.derivatives()[i] : anchor_derivative(i);
+    const double u = anchor_derivative(i);
     const double strength = problem_.weight(i) * (g - u) * steps_.unbiased(draw) / static_cast<double>(batch_.size());
     batch_[in_batch_++] = {i, strength};
     if (in_batch_ == batch_.size()) step();
   }
 
   double anchor_derivative(std::size_t i) const {
+    if (anchor_.stores) return problem_.derivative(i, anchor_.margins[i] + anchor_.intercept);
     const auto& rows = row_kernels(problem_.kernels, problem_.X);
-    return problem_.derivative(i, dot(rows, problem_.X.row(i), anchor_.w) + anchor_.intercept);
+    const double z = anchor_.margins.cut(dot(rows, problem_.X.row(i), anchor_.w));
+    return problem_.derivative(i, z + anchor_.intercept);
   }
 
   // All predictions of the batch are made: w moves.
@@ -235,7 +237,7 @@ class Svrg final : public Solver {
   double intercept_sum_ = 0;  // over the steps taken
   Iterate iterate_;
   OuterLoop outer_;
-  Anchor anchor_;
+  RoundedAnchor anchor_;
   bool anchored_ = false;  // the anchor is the present iterate, and certificate_ is its certificate
   Certificate certificate_;
   double first_objective_ = 0;

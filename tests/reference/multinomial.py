@@ -109,7 +109,7 @@ def svrg_epochs(problem, rule, W, b, *, seed, inner_length=2.0, iterate="last", 
         taken = steps
         if iterate == "random":
             taken = 1 + (philox_words(seed, 2**64 - 1 - epoch, 0)[0] * steps >> 64)
-        draws = drawn_rows(rule, seed, epoch * steps * batch_size, taken * batch_size)
+        draws = drawn_rows(rule, seed, n + epoch * steps * batch_size, taken * batch_size)
         path = []
         for batch in draws.reshape(-1, batch_size):
             g = np.array([problem.derivative(problem.X[i] @ W + b, i) for i in batch])

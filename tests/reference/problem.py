@@ -100,12 +100,12 @@ class Problem:
         image = self.image(u)
         return -(self.s @ conjugates) / self.S - self.penalty_conjugate(-image)
 
-    def best_intercept(self, w, near=0.0):
+    def best_intercept(self, w, near=0.0, rounded=np.asarray):
         """A root of sum_i s_i l'(x_i.w + b, y_i), which grows with b; of many, `near` if it is.
         A penalized intercept moves by steps alone."""
         if not self.has_free_intercept:
             return near
-        z = self.X @ w
+        z = rounded(self.X @ w)
 
         def slope(b):
             return self.s @ self.derivatives(z + b)
@@ -115,7 +115,7 @@ class Problem:
         reach = 1.0
         while slope(near - reach) > 0 or slope(near + reach) < 0:
             reach *= 2
-        return brentq(slope, near - reach, near + reach, xtol=1e-300, rtol=1e-15)
+        return brentq(slope, near - reach, near + reach, xtol=1e-300, rtol=1e-15, maxiter=1000)
 
 
 LAYOUTS = {

@@ -11,14 +11,15 @@ from reference.philox import philox_words
 def svrg_epochs(problem, rule, w, b, *, seed, inner_length=2.0, iterate="last", outer=None):
     """Yields (w, b, u) at each new anchor, where a free b is at its best; u are the derivatives."""
     n, S, size = problem.n, problem.S, rule.batch_size
+    kept = cut if problem.l2 > 0 else np.asarray
     steps = -(-max(1, round(inner_length * n)) // size)
     importance = (
         _core.SmoothnessSampler(rule.rows, 0.0).importance() if rule.lipschitz else np.ones(n)
     )
     for epoch in itertools.count():
         if problem.intercept:
-            b = problem.best_intercept(w, b)
-        u = problem.derivatives(problem.X @ w + b)
+            b = problem.best_intercept(w, b, kept)
+        u = problem.derivatives(kept(problem.X @ w) + b)
         mean = (problem.s * u) @ rule.X / S
         mean_b = 0.0 if problem.has_free_intercept else problem.s @ u / S
         if epoch > 0:
@@ -32,7 +33,9 @@ def svrg_epochs(problem, rule, w, b, *, seed, inner_length=2.0, iterate="last", 
         taken, path = steps, []
         if iterate == "random":
             taken = 1 + (philox_words(seed, 2**64 - 1 - epoch, 0)[0] * steps >> 64)
-        for batch in drawn_rows(rule, seed, epoch * steps * size, taken * size).reshape(-1, size):
+        for batch in drawn_rows(rule, seed, n + epoch * steps * size, taken * size).reshape(
+            -1, size
+        ):
             change = np.zeros(size)
             for k, i in enumerate(batch):
                 z = rule.X[i] @ w + b
@@ -48,6 +51,11 @@ def svrg_epochs(problem, rule, w, b, *, seed, inner_length=2.0, iterate="last", 
         if iterate == "average":
             w, b = np.mean(path, axis=0)[:-1], np.mean(path, axis=0)[-1]
         b -= w @ np.broadcast_to(rule.centers, w.shape)
+
+
+def cut(x):
+    """The upper 48 bits, which is how an anchor keeps its margins: 37 significant ones."""
+    return (np.asarray(x, float).view(np.int64) & ~0xFFFF).view(float)
 
 
 def drawn_rows(rule, seed, first, count):
