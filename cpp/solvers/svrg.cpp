@@ -48,7 +48,8 @@ class Svrg final : public Solver {
   }
 
   void run_epoch(std::size_t number, Control& control) override {
-    if (!anchored_) take_anchor();
+    if (!anchored_) take_anchor(control);
+    if (!anchored_) return;
     steps_.begin_epoch(number);
     iterate_.settle();
     if (outer_.is_due()) recenter(problem_, iterate_, outer_, 0.5 / step_size(), true, coef_);
@@ -74,7 +75,15 @@ class Svrg final : public Solver {
   }
 
   // The anchor of the next epoch.
-  Certificate check() override { return anchored_ ? certificate_ : take_anchor(); }
+  Certificate check(Control& control) override {
+    if (!anchored_ && control.stopped()) return_to_anchor();
+    return anchored_ || control.stopped() ? certificate_ : take_anchor(control);
+  }
+  // Margins and gradient; without stored margins also for each value that the search for the intercept asks for.
+  std::size_t check_work() const override {
+    const std::size_t sweeps = anchored_ ? 0 : (anchor_.stores ? 2 : 16);
+    return sweeps * (problem_.X.n_stored() + problem_.n_rows());
+  }
 
   bool checks_are_free() const override { return true; }
   // Without storage a draw costs two gradients, and an anchor every sweep made for it.
@@ -97,7 +106,6 @@ class Svrg final : public Solver {
   }
 
   void transfer(Archive& archive) override {
-    if (!archive.is_loading()) check();
     transfer_iterate(archive, iterate_, problem_.n_columns());
     if (anchor_.stores) archive(anchor_.margins);
     archive.integer(anchor_.rows_computed_again);
@@ -110,6 +118,7 @@ class Svrg final : public Solver {
     archive(certificate_.nonzeros);
     archive.integer(draws_);
     archive.integer(anchors_);
+    archive.integer(anchored_);
     archive(first_objective_);
     steps_.transfer(archive);
     outer_.transfer(archive);
@@ -119,7 +128,6 @@ class Svrg final : public Solver {
     last_anchor_.resize(problem_.n_columns());
     copy_coefficients(iterate_, problem_.n_columns(), last_anchor_.data());
     anchor_.w = last_anchor_.data();
-    anchored_ = true;
   }
 
   double finish() override {
@@ -160,27 +168,39 @@ class Svrg final : public Solver {
     last_objective_ = std::numeric_limits<double>::infinity();
     load_iterate(iterate_, problem_.n_columns(), start_);
     iterate_.set_mass(problem_.total_weight);
-    intercept_ = start_intercept_ + center_prediction(iterate_, problem_.n_columns());
+    intercept_ = last_intercept_ = start_intercept_ + center_prediction(iterate_, problem_.n_columns());
+    last_anchor_.assign(problem_.n_columns(), 0);
+    copy_coefficients(iterate_, problem_.n_columns(), last_anchor_.data());
+    certificate_ = Certificate::unfinished(count_nonzeros(last_anchor_.data(), problem_.n_columns()));
     anchored_ = false;
   }
 
-  Certificate take_anchor(bool may_go_back = true) {
+  // Its derivatives may be gone.
+  void return_to_anchor() {
+    load_iterate(iterate_, problem_.n_columns(), last_anchor_);
+    intercept_ = last_intercept_;
+  }
+
+  // Unfinished if control stops it, between margins and gradient with a known objective.
+  Certificate take_anchor(Control& control, bool may_go_back = true) {
     const std::size_t p = problem_.n_columns();
     iterate_.settle();
     copy_coefficients(iterate_, p, coef_);
     const double shift = center_prediction(iterate_, p);
     anchor_.intercept = intercept_ - shift;
-    evaluate_margins(problem_, coef_, anchor_);
+    const double nonzeros = count_nonzeros(coef_, p);
+    if (!evaluate_margins(problem_, coef_, anchor_, &control)) return Certificate::unfinished(nonzeros);
     evaluate_objective(problem_, coef_, anchor_);
     ++anchors_;
-    if (may_go_back && is_much_worse(anchor_.objective)) return go_back();
+    if (may_go_back && is_much_worse(anchor_.objective)) return go_back(control);
     if (anchors_ == 1) first_objective_ = anchor_.objective;
     last_objective_ = anchor_.objective;
     intercept_ = last_intercept_ = anchor_.intercept + shift;
     last_anchor_.assign(coef_, coef_ + p);
     anchor_.w = last_anchor_.data();
-    const double nonzeros = count_nonzeros(coef_, p);
-    evaluate_gradient(problem_, anchor_, coef_);
+    certificate_ = Certificate::unfinished(nonzeros);
+    certificate_.objective = anchor_.objective;  // with the best dual value so far already a certificate
+    if (!evaluate_gradient(problem_, anchor_, coef_, &control)) return Certificate::unfinished(nonzeros);
     for (std::size_t j = 0; j < p; ++j) iterate_.gradient_sum(j) = problem_.total_weight * coef_[j];
     certificate_ = certify(problem_, anchor_, nonzeros, coef_);
     anchored_ = true;
@@ -194,12 +214,11 @@ class Svrg final : public Solver {
 
   // A center too far away, or steps too long for the rows met since the last anchor: from there again, without center
   // or with half the step.
-  Certificate go_back() {
+  Certificate go_back(Control& control) {
     if (outer_.kappa() == 0) steps_.halve();
     reset_outer();
-    load_iterate(iterate_, problem_.n_columns(), last_anchor_);
-    intercept_ = last_intercept_;
-    return take_anchor(false);
+    return_to_anchor();
+    return take_anchor(control, false);
   }
 
   void visit(const Draw& draw) {

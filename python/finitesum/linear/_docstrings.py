@@ -71,7 +71,10 @@ callback : callable or None, default=None
 verbose : int, default=0
     0 prints nothing; otherwise a progress bar, or plain lines if rich is not installed.
 time_limit : float or None, default=None
-    Seconds after which the fit stops with what it has, and a ConvergenceWarning.
+    Seconds after which the fit stops with what it has, and a ConvergenceWarning. The certificate of
+    that point comes on top. Ctrl-C does not wait for one that would read more than 2^24 entries of
+    X: sag and saga then leave ``dual_gap_`` and ``objective_`` infinite
+    (:func:`finitesum.certify` computes them), the others return their last certified point.
 n_threads : int or None, default=None
     Threads for passes over all samples (certificates, Newton's Hessians, the anchors of svrg); None
     takes what OpenMP would, ``OMP_NUM_THREADS`` and threadpoolctl's limits included. The result is
