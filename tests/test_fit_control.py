@@ -188,7 +188,7 @@ def press_ctrl_c_soon(check: dict[str, float]) -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="sends SIGINT to this process")
-@pytest.mark.parametrize("solver", ["sag", "saga"])
+@pytest.mark.parametrize("solver", ["sag", "saga", "sdca"])
 def test_ctrl_c_does_not_wait_for_a_long_certificate(
     solver: str, huge: tuple[np.ndarray, np.ndarray]
 ) -> None:
