@@ -3,6 +3,7 @@
 from typing import Any
 
 import numpy as np
+import pytest
 import scipy.sparse as sp
 from sklearn.preprocessing import StandardScaler
 
@@ -54,6 +55,15 @@ def counts() -> np.ndarray:
 
 def three_classes() -> np.ndarray:
     return np.array(["low", "mid", "top"])[np.digitize(margins(), [-0.5, 1.0])]
+
+
+def skip_unless_solvable(estimator: Any, solver: str) -> None:
+    """Dual coordinate ascent needs a strongly convex penalty."""
+    parameters = estimator.get_params()
+    lacks_l2 = isinstance(estimator, Lasso) or parameters.get("l1_ratio") == 1.0
+    lacks_l2 |= parameters.get("penalty") == "l1" or parameters.get("C") == np.inf
+    if solver == "sdca" and lacks_l2:
+        pytest.skip("sdca needs an L2 penalty")
 
 
 def target_of(estimator: Any) -> np.ndarray:

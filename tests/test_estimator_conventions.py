@@ -12,7 +12,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 import finitesum
 from finitesum import ElasticNet, Lasso, LogisticRegression, Ridge, _core
-from linear_data import ALL, SOLVERS, P, design, labels, target_of
+from linear_data import ALL, SOLVERS, P, design, labels, skip_unless_solvable, target_of
 
 
 @pytest.mark.parametrize("sparse", [False, True], ids=["dense", "csr"])
@@ -50,6 +50,7 @@ def test_pickle_and_clone(Estimator: Any) -> None:
 @pytest.mark.parametrize("Estimator", ALL)
 def test_same_seed_same_bits(Estimator: Any, solver: str) -> None:
     estimator = Estimator(solver=solver, random_state=5, tol=1e-3)
+    skip_unless_solvable(estimator, solver)
     X, y = design(), target_of(estimator)
     first, second = (clone(estimator).fit(X, y) for _ in range(2))
     assert first.coef_.tobytes() == second.coef_.tobytes()
@@ -73,6 +74,7 @@ def test_random_state_instance_advances() -> None:
 @pytest.mark.parametrize("Estimator", [ElasticNet, Lasso, LogisticRegression, Ridge])
 def test_warm_start_at_the_optimum_ends_at_once(Estimator: Any, solver: str) -> None:
     estimator = Estimator(tol=1e-8, solver=solver, random_state=0, max_iter=5000)
+    skip_unless_solvable(estimator, solver)
     X, y = design(), target_of(estimator)
     optimum = estimator.fit(X, y).objective_
     estimator.set_params(warm_start=True, tol=1e-6).fit(X, y)

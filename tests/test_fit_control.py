@@ -12,7 +12,7 @@ import pytest
 import scipy.sparse as sp
 from sklearn.exceptions import ConvergenceWarning
 
-from finitesum import LinearSVC, LogisticRegression, Ridge, _core
+from finitesum import LinearSVC, LogisticRegression, Ridge, _core, certify
 
 KEYS = {"epoch", "passes", "seconds", "objective", "gap", "step_size", "nonzeros"}
 
@@ -169,6 +169,57 @@ def test_ctrl_c_gives_a_usable_estimator(classes: int) -> None:
     assert set(np.atleast_1d(model.stopping_)) == {"interrupted"}
     assert np.isfinite(model.relative_gap_).all()
     assert model.predict(X).shape == y.shape
+
+
+@pytest.fixture(scope="module")
+def huge() -> tuple[np.ndarray, np.ndarray]:
+    """More entries than the certificate of an interrupted fit may read."""
+    rng = np.random.default_rng(0)
+    X = np.tile(rng.normal(size=(2000, 100)).astype(np.float32), (100, 1))
+    y = X[:, 0] + rng.normal(size=len(X)) > 0
+    assert X.size > 2**24
+    return X, y
+
+
+def press_ctrl_c_soon(check: dict[str, float]) -> None:
+    """Press it once, in the middle of the second epoch."""
+    if check["epoch"] == 1:
+        press_ctrl_c(after=0.02)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="sends SIGINT to this process")
+@pytest.mark.parametrize("solver", ["sag", "saga", "sdca"])
+def test_ctrl_c_does_not_wait_for_a_long_certificate(
+    solver: str, huge: tuple[np.ndarray, np.ndarray]
+) -> None:
+    X, y = huge
+    model = endless(solver=solver, check_interval=10**6, callback=press_ctrl_c_soon)
+    with pytest.warns(ConvergenceWarning, match=r"no finite duality gap.*finitesum\.certify"):
+        model.fit(X, y)
+    assert model.stopping_ == "interrupted"
+    # not even the objective: it would take a sweep
+    assert model.objective_ == model.dual_gap_ == np.inf
+    assert model.history_["nonzeros"][-1] == np.count_nonzero(model.coef_)
+    assert model.score(X, y) > 0.6
+    assert np.isfinite(certify(model, X, y, max_iter=1).gap)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="sends SIGINT to this process")
+@pytest.mark.parametrize("solver", ["svrg", "katyusha"])
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_ctrl_c_returns_to_the_last_certified_point(
+    solver: str, huge: tuple[np.ndarray, np.ndarray]
+) -> None:
+    X, y = huge
+    model = endless(solver=solver, warm_start=True, callback=press_ctrl_c_soon)
+    model.fit(X, y)
+    assert model.stopping_ == "interrupted"
+    assert np.isfinite(model.dual_gap_)
+    known = [endless(solver=solver, max_iter=int(model.n_iter_[0]) - k).fit(X, y) for k in (0, 1)]
+    objectives = [each.objective_ for each in known if np.array_equal(each.coef_, model.coef_)]
+    assert objectives == [model.objective_]
+    model.set_params(max_iter=1, callback=None).fit(X, y)  # from an anchor without derivatives
+    assert model.objective_ < objectives[0]
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="sends SIGINT to this process")

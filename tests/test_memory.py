@@ -135,3 +135,12 @@ def test_peak_memory_of_svrg_without_stored_derivatives(iterate, per_column):
     options = {"iterate": iterate, "store_derivatives": False, "scale_columns": False}
     peak = peak_bytes("svrg", WIDE, sampling="uniform", **options)
     assert (per_column - 1) * WIDE[1] <= peak <= per_column * WIDE[1] + SLACK
+
+
+@pytest.mark.parametrize(("loss", "per_row"), [("logistic", 16), ("huber", 25)])
+def test_peak_memory_of_dual_coordinate_ascent(loss, per_row):
+    """Two numbers per row, and the rows that are left out where there may be such."""
+    rows, columns = TALL
+    peak = peak_bytes("sdca", "uniform", loss, rows, columns)
+    assert peak <= per_row * rows + 16 * columns + SLACK
+    assert peak >= per_row * rows - SLACK

@@ -45,6 +45,8 @@ def bits(model):
 )
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 def test_n_threads_does_not_show_in_the_result(estimator, target, layout, solver):
+    if solver == "sdca" and getattr(estimator, "C", 1) == np.inf:
+        pytest.skip("sdca needs a penalty")
     estimator.set_params(solver=solver, max_iter=3, tol=0.0, check_interval=1, random_state=0)
     results = {
         bits(estimator.set_params(n_threads=n).fit(LAYOUTS[layout], target, WEIGHT))

@@ -23,11 +23,12 @@ struct SolverChoice {
 };
 
 template <class View>
-constexpr std::array<SolverChoice<View>, 5> solver_choices() {
+constexpr std::array<SolverChoice<View>, 6> solver_choices() {
   return {{{"sag", make_sag<View>},
            {"saga", make_saga<View>},
            {"svrg", make_svrg<View>},
            {"katyusha", make_katyusha<View>},
+           {"sdca", make_sdca<View>},
            {"newton", make_newton<View>}}};
 }
 

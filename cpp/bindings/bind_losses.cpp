@@ -52,6 +52,13 @@ void bind_losses(pybind11::module_& m) {
   bind_elementwise(m, "loss_derivative", [](const auto& l, double z, double y) { return l.derivative(z, y); });
   bind_elementwise(m, "loss_curvature", [](const auto& l, double z, double y) { return l.curvature(z, y); });
   bind_elementwise(m, "loss_conjugate", [](const auto& l, double u, double y) { return l.conjugate(u, y); });
+  m.def(
+      "loss_dual_step",
+      [](const std::string& loss, double parameter, double z, double u, double q, double y) {
+        return std::visit([&](const auto& l) { return l.dual_step(z, u, q, y); }, make_loss(loss, parameter));
+      },
+      pybind11::arg("name"), pybind11::arg("parameter"), pybind11::arg("z"), pybind11::arg("u"), pybind11::arg("q"),
+      pybind11::arg("y"));
   m.def("loss_smoothness", [](const std::string& loss, double parameter) {
     return std::visit([](const auto& l) { return l.smoothness(); }, make_loss(loss, parameter));
   });

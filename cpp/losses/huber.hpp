@@ -13,6 +13,7 @@ struct Huber {
   static constexpr const char* name = "huber";
   static constexpr TargetDomain target_domain = TargetDomain::real;
   static constexpr bool has_parameter = true;
+  static constexpr bool has_linear_parts = true;
 
   double parameter = 1.35;  // delta
 
@@ -25,6 +26,9 @@ struct Huber {
   FINITESUM_INLINE double curvature(double z, double y) const { return math::abs(z - y) < parameter ? 1.0 : 0.0; }
   FINITESUM_INLINE double conjugate(double u, double y) const {
     return math::abs(u) > parameter ? math::infinity : u * (0.5 * u + y);
+  }
+  FINITESUM_INLINE double dual_step(double z, double u, double q, double y) const {
+    return math::clamp((z + q * u - y) / (1.0 + q), -parameter, parameter);
   }
   FINITESUM_INLINE double smoothness() const { return 1.0; }
 };

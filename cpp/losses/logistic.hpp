@@ -2,6 +2,10 @@
 // Conjugate, a = -u y: -a m - log(1 + e^-m) is largest where 1 / (1 + e^m) = a, possible for 0 <= a <= 1, and
 // l*(u, y) = a log a + (1 - a) log(1 - a), minus the entropy of a coin.
 // Written in e^-|m|, which never overflows.
+// Dual step, in m = y t: m - q a = c with a = 1 / (1 + e^m) and c = y (z + q u), an increasing function with its root
+// in [c, c + q]: Newton from y z, or bisection where it leaves the bracket (H.-F. Yu, F.-L. Huang, C.-J. Lin, "Dual
+// coordinate descent methods for logistic regression and maximum entropy models", Machine Learning 85 (2011)). The
+// last, short step adds to a by its slope.
 #pragma once
 
 #include "core/math.hpp"
@@ -13,6 +17,7 @@ struct Logistic {
   static constexpr const char* name = "logistic";
   static constexpr TargetDomain target_domain = TargetDomain::sign;
   static constexpr bool has_parameter = false;
+  static constexpr bool has_linear_parts = false;
 
   FINITESUM_INLINE double value(double z, double y) const {
     const double m = y * z;
@@ -32,6 +37,25 @@ struct Logistic {
     const double rest = a < 1.0 ? (1.0 - a) * math::log1p(-a) : 0.0;
     const double entropy = math::x_log_x(a) + rest;
     return a < 0.0 || a > 1.0 ? math::infinity : entropy;
+  }
+  FINITESUM_INLINE double dual_step(double z, double u, double q, double y) const {
+    constexpr double is_short = 1e-7;
+    const double c = y * (z + q * u);
+    double low = c;
+    double high = c + q;
+    double m = math::clamp(y * z, low, high);
+    for (int iteration = 0; iteration < 100; ++iteration) {
+      const double e = math::exp_of_negative(-math::abs(m));
+      const double a = (m > 0.0 ? e : 1.0) / (1.0 + e);
+      const double slope = e / ((1.0 + e) * (1.0 + e));
+      const double excess = (m - c) - q * a;
+      const double move = -excess / (1.0 + q * slope);
+      if (math::abs(move) <= is_short) return -y * math::clamp(a - slope * move, 0.0, 1.0);
+      (excess > 0.0 ? high : low) = m;
+      m += move;
+      if (!(m >= low && m <= high)) m = low + 0.5 * (high - low);
+    }
+    return derivative(y * m, y);
   }
   FINITESUM_INLINE double smoothness() const { return 0.25; }
 };

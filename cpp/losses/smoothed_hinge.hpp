@@ -13,6 +13,7 @@ struct SmoothedHinge {
   static constexpr const char* name = "smoothed_hinge";
   static constexpr TargetDomain target_domain = TargetDomain::sign;
   static constexpr bool has_parameter = true;
+  static constexpr bool has_linear_parts = true;
 
   double parameter = 1.0;  // gamma
 
@@ -31,6 +32,9 @@ struct SmoothedHinge {
   FINITESUM_INLINE double conjugate(double u, double y) const {
     const double a = -u * y;
     return a < 0.0 || a > 1.0 ? math::infinity : a * (0.5 * parameter * a - 1.0);
+  }
+  FINITESUM_INLINE double dual_step(double z, double u, double q, double y) const {
+    return -y * math::clamp((1.0 - y * (z + q * u)) / (parameter + q), 0.0, 1.0);
   }
   FINITESUM_INLINE double smoothness() const { return 1.0 / parameter; }
 };

@@ -11,6 +11,7 @@ struct SquaredHinge {
   static constexpr const char* name = "squared_hinge";
   static constexpr TargetDomain target_domain = TargetDomain::sign;
   static constexpr bool has_parameter = false;
+  static constexpr bool has_linear_parts = true;
 
   FINITESUM_INLINE double value(double z, double y) const {
     const double h = math::max(1.0 - y * z, 0.0);
@@ -21,6 +22,9 @@ struct SquaredHinge {
   FINITESUM_INLINE double conjugate(double u, double y) const {
     const double a = -u * y;
     return a < 0.0 ? math::infinity : a * (0.25 * a - 1.0);
+  }
+  FINITESUM_INLINE double dual_step(double z, double u, double q, double y) const {
+    return -y * math::max((1.0 - y * (z + q * u)) / (0.5 + q), 0.0);
   }
   FINITESUM_INLINE double smoothness() const { return 2.0; }
 };

@@ -33,9 +33,10 @@ const double* derivatives_of(const Problem<View>& /*problem*/, Anchor& anchor, s
   return anchor.derivatives() + first;
 }
 
+// False, here and below, if control stops the work.
 template <class View>
-void evaluate_margins(const Problem<View>& problem, const double* w, Anchor& anchor) {
-  all_margins(problem, w, anchor.margins.data());
+bool evaluate_margins(const Problem<View>& problem, const double* w, Anchor& anchor, Control* control = nullptr) {
+  return all_margins(problem, w, anchor.margins.data(), control);
 }
 
 // Completes (w, the anchor's margins) with the best intercept, if it is free, and the objective. With the intercept
@@ -51,9 +52,9 @@ void evaluate_objective(const Problem<View>& problem, const double* w, Anchor& a
 
 // Turns margins into derivatives, and writes (1/S) X^T (s o u) to the gradient.
 template <class View>
-void evaluate_gradient(const Problem<View>& problem, Anchor& anchor, double* gradient) {
+bool evaluate_gradient(const Problem<View>& problem, Anchor& anchor, double* gradient, Control* control = nullptr) {
   std::vector<double> slopes((problem.n_rows() + block_rows - 1) / block_rows);
-  sum_gradient(
+  const bool is_finished = sum_gradient(
       problem,
       [&](std::size_t first, std::size_t count, double* /*room*/) {
         double* u = anchor.derivatives() + first;
@@ -62,8 +63,9 @@ void evaluate_gradient(const Problem<View>& problem, Anchor& anchor, double* gra
         if (problem.has_penalized_intercept()) slopes[first / block_rows] = weighted_sum(problem, u, first, count);
         return u;
       },
-      gradient);
+      gradient, control);
   anchor.intercept_slope = std::accumulate(slopes.begin(), slopes.end(), 0.0) / problem.total_weight;
+  return is_finished;
 }
 
 // The certificate of an evaluated anchor; `scratch` holds the gradient and is overwritten.

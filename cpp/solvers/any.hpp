@@ -16,6 +16,8 @@ std::unique_ptr<Solver> make_svrg(const Problem<View>& problem, const SolverSetu
 template <class View>
 std::unique_ptr<Solver> make_katyusha(const Problem<View>& problem, const SolverSetup& setup);
 template <class View>
+std::unique_ptr<Solver> make_sdca(const Problem<View>& problem, const SolverSetup& setup);
+template <class View>
 std::unique_ptr<Solver> make_newton(const Problem<View>& problem, const SolverSetup& setup);
 
 // Each solver is compiled once per view, in its own file.

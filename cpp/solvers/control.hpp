@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstddef>
 #include <functional>
+#include <limits>
 #include <utility>
 
 #include "solvers/report.hpp"
@@ -40,8 +41,16 @@ class Control {
     reason_ = reason;
   }
 
+  // Goes on after a stop, for the certificate of where the run has ended; the reason stays. An interrupt stops again,
+  // unless the work is certain to be short.
+  void go_on(bool is_short) {
+    stopped_ = false;
+    time_limit_ = std::numeric_limits<double>::infinity();
+    if (is_short) interrupted_ = nullptr;
+  }
+
   bool stopped() const { return stopped_; }
-  Stopping reason() const { return reason_; }
+  Stopping reason() const { return reason_; }  // of the last stop; max_iter before it
   double seconds() const { return seconds_until(Clock::now()); }
 
  private:

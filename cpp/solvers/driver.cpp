@@ -37,6 +37,7 @@ class Driver {
       const bool may_wait = rule_.check_interval > 0 || !solver_.checks_are_free();
       if (epoch < next_check && epoch < rule_.max_iter && may_wait) continue;
       check(epoch);
+      if (!checked_) break;
       if (diverged()) {
         solver_.restart_with_half_step();
         checked_ = false;
@@ -46,14 +47,14 @@ class Driver {
         next_check = epoch + epochs_to_next_check();
       }
     }
-    if (!checked_) check(epoch);
+    if (!checked_) check_end(epoch);
     std::vector<Outcome> outcomes;
     for (Progress& output : outputs_) {
       Outcome& outcome = output.outcome;
       outcome.n_iter = epoch;
       if (!outcome.converged) {
         if (solver_.stalled()) outcome.stopping = Stopping::no_progress;
-        if (control_.stopped()) outcome.stopping = control_.reason();
+        if (control_.reason() != Stopping::max_iter) outcome.stopping = control_.reason();
       }
       outcomes.push_back(std::move(outcome));
     }
@@ -61,8 +62,24 @@ class Driver {
   }
 
  private:
-  void check(std::size_t epoch) {
-    const std::vector<Certificate> certificates = solver_.check_outputs();
+  // Where the run has ended. Who sets a time limit waits for the certificate; who interrupts gets it if it takes some
+  // 20 ms, and else what the solver has at hand.
+  void check_end(std::size_t epoch) {
+    constexpr std::size_t short_work = std::size_t{1} << 24;  // entries of X
+    const bool is_short = solver_.check_work() <= short_work;
+    if (is_short || control_.reason() != Stopping::interrupted) control_.go_on(is_short);
+    check(epoch);
+    if (!checked_) check(epoch, true);
+  }
+
+  // An unfinished check leaves no trace, unless nothing better is to come.
+  void check(std::size_t epoch, bool is_last = false) {
+    const std::vector<Certificate> certificates = solver_.check_outputs(control_);
+    const bool is_finished = std::all_of(certificates.begin(), certificates.end(), [](const Certificate& certificate) {
+      return std::isfinite(certificate.objective);
+    });
+    checked_ = is_finished || is_last || !control_.stopped();
+    if (!checked_) return;
     bool is_watched = static_cast<bool>(rule_.monitor);
     for (std::size_t k = 0; k < outputs_.size(); ++k) {
       const Check& entry = record(outputs_[k], certificates[k], epoch);
@@ -71,7 +88,6 @@ class Driver {
         is_watched = false;
       }
     }
-    checked_ = true;
   }
 
   const Check& record(Progress& output, const Certificate& certificate, std::size_t epoch) {

@@ -18,10 +18,17 @@ namespace finitesum {
 
 // (w, b) as the certificate needs it.
 struct Certificate {
-  double objective = 0;
+  double objective = 0;  // infinite: unknown
   double lower_bound = -std::numeric_limits<double>::infinity();
   double gradient_norm = std::numeric_limits<double>::quiet_NaN();  // largest entry; only where no finite gap exists
   double nonzeros = 0;
+
+  static Certificate unfinished(double nonzeros) {
+    Certificate certificate;
+    certificate.objective = std::numeric_limits<double>::infinity();
+    certificate.nonzeros = nonzeros;
+    return certificate;
+  }
 };
 
 // Without a penalty R* is the indicator of zero, which no u of ours hits exactly.

@@ -46,7 +46,8 @@ class Katyusha final : public Solver {
   }
 
   void run_epoch(std::size_t number, Control& control) override {
-    if (!anchored_) take_anchor();
+    if (!anchored_) take_anchor(control);
+    if (!anchored_) return;
     steps_.begin_epoch(number);
     const double epochs = static_cast<double>(epochs_++);
     coupling_.theta = theta(epochs);
@@ -66,7 +67,11 @@ class Katyusha final : public Solver {
   }
 
   // The anchor of the next epoch.
-  Certificate check() override { return anchored_ ? certificate_ : take_anchor(); }
+  Certificate check(Control& control) override {
+    if (!anchored_ && control.stopped()) return_to_anchor();
+    return anchored_ || control.stopped() ? certificate_ : take_anchor(control);
+  }
+  std::size_t check_work() const override { return anchored_ ? 0 : 2 * (problem_.X.n_stored() + problem_.n_rows()); }
 
   bool checks_are_free() const override { return true; }
   double passes() const override {
@@ -86,7 +91,6 @@ class Katyusha final : public Solver {
   }
 
   void transfer(Archive& archive) override {
-    if (!archive.is_loading()) check();
     const std::size_t p = problem_.n_columns();
     iterate_.settle();
     for (std::size_t j = 0; j < p; ++j) {
@@ -102,14 +106,13 @@ class Katyusha final : public Solver {
     archive.integer(draws_);
     archive.integer(anchors_);
     archive.integer(epochs_);
+    archive.integer(anchored_);
     steps_.transfer(archive);
     last_objective_ = certificate_.objective;
     for (std::size_t j = 0; j < p; ++j) iterate_.anchor(j) = iterate_.y(j);
-    anchored_ = true;
   }
 
   double finish() override {
-    check();
     for (std::size_t j = 0; j < problem_.n_columns(); ++j) coef_[j] = iterate_.anchor(j);
     return intercept_.w;
   }
@@ -137,6 +140,8 @@ class Katyusha final : public Solver {
     iterate_.settle();
     for (std::size_t j = 0; j < problem_.n_columns(); ++j) iterate_.anchor(j) = start_.empty() ? 0 : start_[j];
     intercept_.w = start_intercept_;
+    const double* start = start_.data();
+    certificate_ = Certificate::unfinished(count_nonzeros(start, start_.size()));
     last_objective_ = std::numeric_limits<double>::infinity();
     return_to_anchor();
   }
@@ -148,33 +153,36 @@ class Katyusha final : public Solver {
     anchored_ = false;
   }
 
-  Certificate take_anchor(bool may_go_back = true) {
+  // Unfinished if control stops it, between margins and gradient with a known objective.
+  Certificate take_anchor(Control& control, bool may_go_back = true) {
     const std::size_t p = problem_.n_columns();
     iterate_.settle();
     for (std::size_t j = 0; j < p; ++j) coef_[j] = iterate_.y(j);
     anchor_.intercept = intercept_.y;
-    evaluate_margins(problem_, coef_, anchor_);
+    const double nonzeros = count_nonzeros(coef_, p);
+    if (!evaluate_margins(problem_, coef_, anchor_, &control)) return Certificate::unfinished(nonzeros);
     evaluate_objective(problem_, coef_, anchor_);
     ++anchors_;
-    if (may_go_back && is_much_worse(anchor_.objective)) return go_back();
+    if (may_go_back && is_much_worse(anchor_.objective)) return go_back(control);
     if (anchors_ == 1) first_objective_ = anchor_.objective;
     last_objective_ = anchor_.objective;
     for (std::size_t j = 0; j < p; ++j) iterate_.anchor(j) = coef_[j];
-    const double nonzeros = count_nonzeros(coef_, p);
-    evaluate_gradient(problem_, anchor_, coef_);
-    for (std::size_t j = 0; j < p; ++j) iterate_.gradient(j) = coef_[j];
     intercept_.w = anchor_.intercept;
     if (epochs_ == 0) intercept_.z = intercept_.y = intercept_.w;
+    certificate_ = Certificate::unfinished(nonzeros);
+    certificate_.objective = anchor_.objective;  // with the best dual value so far already a certificate
+    if (!evaluate_gradient(problem_, anchor_, coef_, &control)) return Certificate::unfinished(nonzeros);
+    for (std::size_t j = 0; j < p; ++j) iterate_.gradient(j) = coef_[j];
     certificate_ = certify(problem_, anchor_, nonzeros, coef_);
     anchored_ = true;
     return certificate_;
   }
 
   // Steps too long for the rows met since the last anchor: from there again, with half of them and no momentum.
-  Certificate go_back() {
+  Certificate go_back(Control& control) {
     steps_.halve();
     return_to_anchor();
-    return take_anchor(false);
+    return take_anchor(control, false);
   }
 
   void visit(const Draw& draw) {

@@ -58,7 +58,10 @@ class Newton final : public Solver {
     trial_.intercept = setup.intercept;
     evaluate_margins(problem_, w_, trial_);
     evaluate_objective(problem_, w_, trial_);
-    accept_trial();
+    margins_ = trial_.margins;
+    evaluate_gradient(problem_, trial_, gradient_.data());
+    std::swap(anchor_, trial_);
+    passes_ = 1;
   }
 
   // A generalized Hessian may be singular or too flat: damp (Levenberg and Marquardt) until the step is defined and
@@ -89,11 +92,12 @@ class Newton final : public Solver {
   }
   bool stalled() const override { return stalled_; }
 
-  Certificate check() override {
+  Certificate check(Control&) override {
     scratch_ = gradient_;
     return certify(problem_, anchor_, count_nonzeros(w_, problem_.n_columns()), scratch_.data());
   }
 
+  std::size_t check_work() const override { return 0; }
   bool checks_are_free() const override { return true; }
   double passes() const override { return passes_; }
   const char* sampling() const override { return "none"; }
@@ -193,20 +197,23 @@ class Newton final : public Solver {
       trial_.intercept = anchor_.intercept + t * intercept_move;
       evaluate_objective(problem_, scratch_.data(), trial_);
       if (trial_.objective <= anchor_.objective + sufficient * t * promised + rounding) {
-        step_ = t;
-        std::copy_n(scratch_.data(), p, w_);
-        accept_trial();
-        return true;
+        return accept_trial(t, control);
       }
     }
     return false;
   }
 
-  void accept_trial() {
-    margins_ = trial_.margins;
+  // The trial t times the move away becomes the iterate, unless control stops the work.
+  bool accept_trial(double t, Control& control) {
+    const std::size_t p = problem_.n_columns();
+    if (!evaluate_gradient(problem_, trial_, move_.data(), &control)) return false;
+    std::copy_n(move_.data(), p, gradient_.data());
+    std::copy_n(scratch_.data(), p, w_);
+    for (std::size_t i = 0; i < margins_.size(); ++i) margins_[i] += t * direction_[i];
     std::swap(anchor_, trial_);
-    evaluate_gradient(problem_, anchor_, gradient_.data());
+    step_ = t;
     passes_ += 1;
+    return true;
   }
 
   static constexpr std::size_t rows_at_once = 4 * block_rows;

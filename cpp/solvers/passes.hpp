@@ -5,6 +5,8 @@
 #include <array>
 #include <cmath>
 #include <cstddef>
+#include <limits>
+#include <numeric>
 #include <variant>
 #include <vector>
 
@@ -26,33 +28,51 @@ void margins(const Problem<View>& problem, const double* w, double b, std::size_
   }
 }
 
-// The margins x_i.w of all rows; false if control stops the work.
-template <class View>
-bool all_margins(const Problem<View>& problem, const double* w, double* z, Control* control = nullptr) {
-  constexpr std::size_t entries_between_looks = std::size_t{1} << 20;
-  const std::size_t n = problem.n_rows();
-  const std::size_t row_work = problem.X.n_stored() / n + 1;
-  const std::size_t at_once =
-      control == nullptr ? n : entries_between_looks / row_work / block_rows * block_rows + block_rows;
+// Calls work(begin, end) for consecutive parts of [0, n), each but the last a multiple of `unit`, and asks control
+// between parts of about a million entries of X; false if it stops the work.
+template <class Work>
+bool in_parts(std::size_t n, std::size_t unit, std::size_t work_per_unit, Control* control, Work&& work) {
+  constexpr std::size_t work_between_looks = std::size_t{1} << 20;
+  const std::size_t at_once = control == nullptr ? n : (work_between_looks / work_per_unit + 1) * unit;
   for (std::size_t begin = 0; begin < n; begin += at_once) {
-    for_each_block(std::min(at_once, n - begin), problem.n_threads, [&](std::size_t first, std::size_t count) {
-      margins(problem, w, 0, begin + first, count, z + begin + first);
-    });
-    if (control != nullptr && control->stop_after(std::min(at_once, n - begin) * row_work)) return false;
+    if (control != nullptr && control->stopped()) return false;
+    const std::size_t end = std::min(begin + at_once, n);
+    work(begin, end);
+    if (control != nullptr && end < n) control->stop_after((end - begin) / unit * work_per_unit);
   }
   return true;
 }
 
-// The mean loss of (w, b), in one sweep over X.
+// Calls work(first, count) for the blocks of all rows; false if control stops the work.
+template <class View, class Work>
+bool for_each_row_block(const Problem<View>& problem, Control* control, Work&& work) {
+  const std::size_t n = problem.n_rows();
+  const std::size_t block_work = (problem.X.n_stored() / n + 1) * block_rows;
+  return in_parts(n, block_rows, block_work, control, [&](std::size_t begin, std::size_t end) {
+    for_each_block(end - begin, problem.n_threads,
+                   [&](std::size_t first, std::size_t count) { work(begin + first, count); });
+  });
+}
+
+// The margins x_i.w of all rows; false if control stops the work.
 template <class View>
-double mean_loss(const Problem<View>& problem, const double* w, double b) {
-  const double loss = sum_over_blocks(problem.n_rows(), problem.n_threads, [&](std::size_t first, std::size_t count) {
+bool all_margins(const Problem<View>& problem, const double* w, double* z, Control* control = nullptr) {
+  return for_each_row_block(
+      problem, control, [&](std::size_t first, std::size_t count) { margins(problem, w, 0, first, count, z + first); });
+}
+
+// The mean loss of (w, b), in one sweep over X; infinite if control stops it.
+template <class View>
+double mean_loss(const Problem<View>& problem, const double* w, double b, Control& control) {
+  std::vector<double> losses((problem.n_rows() + block_rows - 1) / block_rows);
+  const bool is_finished = for_each_row_block(problem, &control, [&](std::size_t first, std::size_t count) {
     std::array<double, block_rows> z;
     margins(problem, w, b, first, count, z.data());
     const TargetBlock y(problem.y, first, count);
-    return problem.loss.value_sum(z.data(), y.data(), problem.weights_from(first), count);
+    losses[first / block_rows] = problem.loss.value_sum(z.data(), y.data(), problem.weights_from(first), count);
   });
-  return loss / problem.total_weight;
+  if (!is_finished) return std::numeric_limits<double>::infinity();
+  return std::accumulate(losses.begin(), losses.end(), 0.0) / problem.total_weight;
 }
 
 // Adds (1/S) sum_i s_i u_i x_i over the rows [first, first + count) to the gradient.
@@ -74,9 +94,10 @@ struct StoredDerivatives {
 };
 
 // gradient = (1/S) X^T (s o u). Where the coefficients are few beside the entries of X, chunks of the rows, whose
-// number depends on the problem alone, are summed side by side.
+// number depends on the problem alone, are summed side by side. False if control stops the work.
 template <class View, class Derivatives>
-void sum_gradient(const Problem<View>& problem, const Derivatives& derivatives, double* gradient) {
+bool sum_gradient(const Problem<View>& problem, const Derivatives& derivatives, double* gradient,
+                  Control* control = nullptr) {
   constexpr std::size_t most_chunks = 16;
   const std::size_t p = problem.n_columns();
   const std::size_t n_blocks = (problem.n_rows() + block_rows - 1) / block_rows;
@@ -84,20 +105,30 @@ void sum_gradient(const Problem<View>& problem, const Derivatives& derivatives, 
       std::clamp<std::size_t>(problem.X.n_stored() / (8 * p), 1, std::min(most_chunks, n_blocks));
   const std::size_t stride = n_chunks == 1 ? p : (p + 15) / 8 * 8;  // whole cache lines apart
   std::vector<double> sums(n_chunks == 1 ? 0 : n_chunks * stride);
-  parallel_for(n_chunks, problem.n_threads, [&](std::size_t chunk) {
-    double* sum = n_chunks == 1 ? gradient : sums.data() + chunk * stride;
-    std::fill_n(sum, p, 0.0);
-    const std::size_t begin = n_blocks * chunk / n_chunks * block_rows;
-    const std::size_t end = std::min(problem.n_rows(), n_blocks * (chunk + 1) / n_chunks * block_rows);
-    std::array<double, block_rows> room;
-    for_each_block(end - begin, [&](std::size_t first, std::size_t count) {
-      add_gradient(problem, derivatives(begin + first, count, room.data()), begin + first, count, sum);
+  std::fill_n(gradient, p, 0.0);
+  // Part after part, so many blocks of every chunk.
+  const std::size_t longest = (n_blocks + n_chunks - 1) / n_chunks;
+  const std::size_t work = (problem.X.n_stored() / problem.n_rows() + 1) * block_rows * n_chunks;
+  const bool is_finished = in_parts(longest, 1, work, control, [&](std::size_t part_begin, std::size_t part_end) {
+    parallel_for(n_chunks, problem.n_threads, [&](std::size_t chunk) {
+      double* sum = n_chunks == 1 ? gradient : sums.data() + chunk * stride;
+      const std::size_t chunk_begin = n_blocks * chunk / n_chunks;
+      const std::size_t chunk_end = n_blocks * (chunk + 1) / n_chunks;
+      const std::size_t begin = std::min(chunk_begin + part_begin, chunk_end) * block_rows;
+      const std::size_t end = std::min(problem.n_rows(), std::min(chunk_begin + part_end, chunk_end) * block_rows);
+      if (begin >= end) return;
+      std::array<double, block_rows> room;
+      for_each_block(end - begin, [&](std::size_t first, std::size_t count) {
+        add_gradient(problem, derivatives(begin + first, count, room.data()), begin + first, count, sum);
+      });
     });
   });
+  if (!is_finished) return false;
   for (std::size_t j = 0; n_chunks > 1 && j < p; ++j) {
     gradient[j] = 0;
     for (std::size_t chunk = 0; chunk < n_chunks; ++chunk) gradient[j] += sums[chunk * stride + j];
   }
+  return true;
 }
 
 // sum_i s_i u_i over a block u of rows.

@@ -58,16 +58,18 @@ const double* derivatives_of(const Problem<View>& problem, RoundedAnchor& anchor
 }
 
 // The margins, if they are to be stored; the best intercept at w, if it is free; and the objective, but for the cut.
+// False, here and below, if control stops the work.
 template <class View>
-void evaluate_intercept(const Problem<View>& problem, const double* w, RoundedAnchor& anchor) {
+bool evaluate_intercept(const Problem<View>& problem, const double* w, RoundedAnchor& anchor, Control* control) {
   anchor.w = w;
   const std::size_t n = problem.n_rows();
   if (anchor.stores) {
-    for_each_block(n, problem.n_threads, [&](std::size_t first, std::size_t count) {
+    const bool is_finished = for_each_row_block(problem, control, [&](std::size_t first, std::size_t count) {
       std::array<double, block_rows> z;
       compute_margins(problem, anchor, first, count, z.data());
       for (std::size_t k = 0; k < count; ++k) anchor.margins.set(first + k, z[k]);
     });
+    if (!is_finished) return false;
   }
   InterceptProblem along{problem.loss, nullptr, problem.y, problem.s, n, problem.n_threads};
   along.compute_z = [&](std::size_t first, std::size_t count, double* z) {
@@ -76,18 +78,19 @@ void evaluate_intercept(const Problem<View>& problem, const double* w, RoundedAn
   if (problem.has_free_intercept()) anchor.intercept = along.solve(anchor.intercept);
   anchor.objective =
       along.objective(anchor.intercept) / problem.total_weight + penalty_value(problem, w, anchor.intercept);
+  return true;
 }
 
 // The objective, exactly, and (1/S) X^T (s o u).
 template <class View>
-void evaluate_gradient(const Problem<View>& problem, RoundedAnchor& anchor, double* gradient) {
+bool evaluate_gradient(const Problem<View>& problem, RoundedAnchor& anchor, double* gradient, Control* control) {
   struct Sums {
     double losses;
     double derivatives;
   };
   std::vector<Sums> blocks((problem.n_rows() + block_rows - 1) / block_rows);
   const double b = anchor.intercept;
-  sum_gradient(
+  const bool is_finished = sum_gradient(
       problem,
       [&](std::size_t first, std::size_t count, double* u) {
         std::array<double, block_rows> z;
@@ -103,7 +106,8 @@ void evaluate_gradient(const Problem<View>& problem, RoundedAnchor& anchor, doub
         sums.derivatives = problem.has_penalized_intercept() ? weighted_sum(problem, u, first, count) : 0;
         return u;
       },
-      gradient);
+      gradient, control);
+  if (!is_finished) return false;
   Sums all{};
   for (const Sums& block : blocks) {
     all.losses += block.losses;
@@ -111,6 +115,7 @@ void evaluate_gradient(const Problem<View>& problem, RoundedAnchor& anchor, doub
   }
   anchor.objective = all.losses / problem.total_weight + penalty_value(problem, anchor.w, b);
   anchor.intercept_slope = all.derivatives / problem.total_weight;
+  return true;
 }
 
 }  // namespace finitesum

@@ -168,10 +168,11 @@ void transfer_iterate(Archive& archive, Iterate& iterate, std::size_t n) {
   }
 }
 
-// The certificate of a settled iterate; `dual(gradient)` returns D(u) and may use the p doubles it is lent.
+// The certificate of a settled iterate, unfinished if control stops the sweep; `dual(gradient)` returns D(u) and may
+// use the p doubles it is lent.
 template <class View, class Iterate, class Dual>
 Certificate check_iterate(const Problem<View>& problem, Iterate& iterate, double intercept, double* scratch,
-                          Dual&& dual) {
+                          Control& control, Dual&& dual) {
   const std::size_t p = problem.n_columns();
   Certificate certificate;
   // One pass over the coefficients for three purposes: on wide sparse data it costs as much as some rows.
@@ -187,7 +188,9 @@ Certificate check_iterate(const Problem<View>& problem, Iterate& iterate, double
       },
       problem.penalty);
   certificate.nonzeros = static_cast<double>(nonzeros);
-  certificate.objective = mean_loss(problem, scratch, intercept) + penalty + problem.intercept_penalty.value(intercept);
+  certificate.objective =
+      mean_loss(problem, scratch, intercept, control) + penalty + problem.intercept_penalty.value(intercept);
+  if (control.stopped() && std::isinf(certificate.objective)) return certificate;
   if (has_finite_gap(problem)) {
     certificate.lower_bound = dual(scratch);
   } else {

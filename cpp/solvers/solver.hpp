@@ -24,10 +24,13 @@ class Solver {
   // Runs the epoch with this number (from zero). May return early when control says so; the iterate is valid at any
   // time.
   virtual void run_epoch(std::size_t number, Control& control) = 0;
-  // The certificate of the present iterate.
-  virtual Certificate check() = 0;
+  // The certificate of the present iterate; an unfinished one where control stops the work. If control has stopped
+  // before, a solver without one at hand goes back to where it has one, or else leaves it unfinished.
+  virtual Certificate check(Control& control) = 0;
   // The same for solvers that work on several outputs, problems of their own, side by side.
-  virtual std::vector<Certificate> check_outputs() { return {check()}; }
+  virtual std::vector<Certificate> check_outputs(Control& control) { return {check(control)}; }
+  // How many entries of X the next check reads.
+  virtual std::size_t check_work() const = 0;
   // Whether check() reuses what an epoch computes anyway.
   virtual bool checks_are_free() const = 0;
   // Whether no further epoch can change anything.

@@ -45,7 +45,8 @@ class Svrg final : public Solver {
   }
 
   void run_epoch(std::size_t number, Control& control) override {
-    if (!anchored_) take_anchor();
+    if (!anchored_) take_anchor(control);
+    if (!anchored_) return;
     steps_.begin_epoch(number);
     iterate_.settle();
     if (outer_.is_due()) recenter(problem_, iterate_, outer_, 0.5 / step_size(), true, coef_);
@@ -70,7 +71,15 @@ class Svrg final : public Solver {
   }
 
   // The anchor of the next epoch.
-  Certificate check() override { return anchored_ ? certificate_ : take_anchor(); }
+  Certificate check(Control& control) override {
+    if (!anchored_ && control.stopped()) return_to_anchor();
+    return anchored_ || control.stopped() ? certificate_ : take_anchor(control);
+  }
+  // Margins and gradient; without stored margins also for each value that the search for the intercept asks for.
+  std::size_t check_work() const override {
+    const std::size_t sweeps = anchored_ ? 0 : (anchor_.stores ? 2 : 16);
+    return sweeps * (problem_.X.n_stored() + problem_.n_rows());
+  }
 
   bool checks_are_free() const override { return true; }
   // Without storage a draw costs two gradients, and an anchor every sweep made for it.
@@ -93,7 +102,6 @@ class Svrg final : public Solver {
   }
 
   void transfer(Archive& archive) override {
-    if (!archive.is_loading()) check();
     transfer_iterate(archive, iterate_, problem_.n_columns());
     if (anchor_.stores) anchor_.margins.transfer(archive);
     archive.integer(anchor_.rows_computed_again);
@@ -106,6 +114,7 @@ class Svrg final : public Solver {
     archive(certificate_.nonzeros);
     archive.integer(draws_);
     archive.integer(anchors_);
+    archive.integer(anchored_);
     archive(first_objective_);
     steps_.transfer(archive);
     outer_.transfer(archive);
@@ -115,7 +124,6 @@ class Svrg final : public Solver {
     last_anchor_.resize(problem_.n_columns());
     copy_coefficients(iterate_, problem_.n_columns(), last_anchor_.data());
     anchor_.w = last_anchor_.data();
-    anchored_ = true;
   }
 
   double finish() override {
@@ -142,24 +150,38 @@ class Svrg final : public Solver {
     last_objective_ = std::numeric_limits<double>::infinity();
     load_iterate(iterate_, problem_.n_columns(), start_);
     iterate_.set_mass(problem_.total_weight);
-    intercept_ = start_intercept_ + center_prediction(iterate_, problem_.n_columns());
+    intercept_ = last_intercept_ = start_intercept_ + center_prediction(iterate_, problem_.n_columns());
+    last_anchor_.assign(problem_.n_columns(), 0);
+    copy_coefficients(iterate_, problem_.n_columns(), last_anchor_.data());
+    certificate_ = Certificate::unfinished(count_nonzeros(last_anchor_.data(), problem_.n_columns()));
     anchored_ = false;
   }
 
-  Certificate take_anchor(bool may_go_back = true) {
+  // Its derivatives may be gone.
+  void return_to_anchor() {
+    load_iterate(iterate_, problem_.n_columns(), last_anchor_);
+    intercept_ = last_intercept_;
+  }
+
+  // Unfinished if control stops it: the last one still counts.
+  Certificate take_anchor(Control& control, bool may_go_back = true) {
     const std::size_t p = problem_.n_columns();
     iterate_.settle();
     copy_coefficients(iterate_, p, coef_);
     const double shift = center_prediction(iterate_, p);
     anchor_.intercept = intercept_ - shift;
-    evaluate_intercept(problem_, coef_, anchor_);
+    const double nonzeros = count_nonzeros(coef_, p);
+    if (!evaluate_intercept(problem_, coef_, anchor_, &control)) return Certificate::unfinished(nonzeros);
     ++anchors_;
-    if (may_go_back && is_much_worse(anchor_.objective)) return go_back();
-    intercept_ = last_intercept_ = anchor_.intercept + shift;
+    if (may_go_back && is_much_worse(anchor_.objective)) return go_back(control);
+    previous_anchor_.swap(last_anchor_);
     last_anchor_.assign(coef_, coef_ + p);
     anchor_.w = last_anchor_.data();
-    const double nonzeros = count_nonzeros(coef_, p);
-    evaluate_gradient(problem_, anchor_, coef_);
+    if (!evaluate_gradient(problem_, anchor_, coef_, &control)) {
+      last_anchor_.swap(previous_anchor_);
+      return Certificate::unfinished(nonzeros);
+    }
+    intercept_ = last_intercept_ = anchor_.intercept + shift;
     if (anchors_ == 1) first_objective_ = anchor_.objective;
     last_objective_ = anchor_.objective;
     for (std::size_t j = 0; j < p; ++j) iterate_.gradient_sum(j) = problem_.total_weight * coef_[j];
@@ -175,12 +197,11 @@ class Svrg final : public Solver {
 
   // A center too far away, or steps too long for the rows met since the last anchor: from there again, without center
   // or with half the step.
-  Certificate go_back() {
+  Certificate go_back(Control& control) {
     if (outer_.kappa() == 0) steps_.halve();
     reset_outer();
-    load_iterate(iterate_, problem_.n_columns(), last_anchor_);
-    intercept_ = last_intercept_;
-    return take_anchor(false);
+    return_to_anchor();
+    return take_anchor(control, false);
   }
 
   void visit(const Draw& draw) {
@@ -244,6 +265,7 @@ class Svrg final : public Solver {
   double last_objective_ = 0;
   double last_intercept_ = 0;  // like intercept_
   std::vector<double> last_anchor_;
+  std::vector<double> previous_anchor_;  // until the last one is complete
   double intercept_ = 0;  // of centered rows
   std::size_t draws_ = 0;
   std::size_t anchors_ = 0;

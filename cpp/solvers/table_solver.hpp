@@ -56,10 +56,10 @@ class TableSolver final : public Solver {
                             [&](const Draw& draw) { visit(draw); });
   }
 
-  Certificate check() override {
+  Certificate check(Control& control) override {
     iterate_.settle();
     const double intercept = intercept_ - center_prediction(iterate_, problem_.n_columns());
-    return check_iterate(problem_, iterate_, intercept, coef_, [&](double* gradient) {
+    return check_iterate(problem_, iterate_, intercept, coef_, control, [&](double* gradient) {
       const double to_mean = 1 / problem_.total_weight;
       for (std::size_t j = 0; j < problem_.n_columns(); ++j)
         gradient[j] = (iterate_.gradient_sum(j) + iterate_.center(j) * intercept_sum_) * to_mean + outer_.pull(j);
@@ -67,6 +67,7 @@ class TableSolver final : public Solver {
     });
   }
 
+  std::size_t check_work() const override { return problem_.X.n_stored() + problem_.n_rows(); }
   bool checks_are_free() const override { return false; }
   double passes() const override { return static_cast<double>(draws_) / static_cast<double>(problem_.n_rows()); }
 

@@ -118,6 +118,11 @@ class Problem:
         return brentq(slope, near - reach, near + reach, xtol=1e-300, rtol=1e-15, maxiter=1000)
 
 
+def can_solve(solver, problem):
+    """Dual coordinate ascent needs a strongly convex penalty."""
+    return solver != "sdca" or problem.l2 > 0
+
+
 LAYOUTS = {
     "dense float64": lambda X: np.ascontiguousarray(X, np.float64),
     "dense float32": lambda X: np.ascontiguousarray(X, np.float32),

@@ -63,6 +63,11 @@ class MultiEvaluation {
   virtual std::vector<Certificate> certify_iterate(const double* W, const double* b, const double* table,
                                                    double* gradient) = 0;
 
+  // What is known of W without a sweep.
+  std::vector<Certificate> unfinished(const double* W) const {
+    return primal_half(W, std::vector<double>(problem_.n_problems(), std::numeric_limits<double>::infinity()));
+  }
+
   // The largest entries of the gradient at (W, b), per problem; `gradient` is scratch.
   std::vector<double> gradient_norms(const double* W, const double* b, double* gradient) {
     const std::size_t K = problem_.n_outputs;

@@ -84,11 +84,12 @@ class MultiNewton final : public Solver {
   }
   bool stalled() const override { return stalled_; }
 
-  Certificate check() override {
+  Certificate check(Control&) override {
     std::vector<double> z = scores_;
     evaluation_.differentiate(z.data(), intercepts_.data(), trial_.data());
     return evaluation_.certify(w_, {objective_}, z.data(), trial_.data()).front();
   }
+  std::size_t check_work() const override { return 0; }
   bool checks_are_free() const override { return true; }
   double passes() const override { return passes_; }
   const char* sampling() const override { return "none"; }

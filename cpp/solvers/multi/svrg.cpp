@@ -64,10 +64,13 @@ class MultiSvrg final : public Solver {
     if (averages() && steps_taken_ > 0) end_average();
   }
 
-  Certificate check() override { return check_outputs().front(); }
-  std::vector<Certificate> check_outputs() override {
-    if (!anchored_) take_anchor();
+  Certificate check(Control& control) override { return check_outputs(control).front(); }
+  std::vector<Certificate> check_outputs(Control& control) override {
+    if (!anchored_) control.stopped() ? return_to_anchor() : take_anchor();
     return certificates_;
+  }
+  std::size_t check_work() const override {
+    return anchored_ ? 0 : 2 * K_ * (problem_.X.n_stored() + problem_.n_rows());
   }
   bool checks_are_free() const override { return true; }
   double passes() const override {
@@ -86,7 +89,6 @@ class MultiSvrg final : public Solver {
   }
 
   void transfer(Archive& archive) override {
-    if (!archive.is_loading()) check_outputs();
     transfer_columns(archive, iterate_, problem_.n_columns(), K_);
     archive(derivatives_);
     archive(intercepts_);
@@ -100,12 +102,12 @@ class MultiSvrg final : public Solver {
     archive(first_objectives_);
     archive.integer(draws_);
     archive.integer(anchors_);
+    archive.integer(anchored_);
     steps_.transfer(archive);
     for (std::size_t k = 0; k < certificates_.size(); ++k) last_objectives_[k] = certificates_[k].objective;
     last_intercepts_ = intercepts_;
     last_anchor_.resize(problem_.n_coefficients());
     copy_coefficients(iterate_, problem_.n_columns(), K_, last_anchor_.data());
-    anchored_ = true;
   }
 
   double finish() override {
@@ -128,8 +130,16 @@ class MultiSvrg final : public Solver {
     std::fill(last_objectives_.begin(), last_objectives_.end(), std::numeric_limits<double>::infinity());
     load_columns(iterate_, problem_.n_columns(), K_, start_);
     iterate_.set_mass(problem_.total_weight);
-    intercepts_ = start_intercepts_;
+    intercepts_ = last_intercepts_ = start_intercepts_;
+    last_anchor_.assign(problem_.n_coefficients(), 0);
+    copy_coefficients(iterate_, problem_.n_columns(), K_, last_anchor_.data());
+    certificates_ = evaluation_->unfinished(last_anchor_.data());
     anchored_ = false;
+  }
+
+  void return_to_anchor() {
+    load_columns(iterate_, problem_.n_columns(), K_, last_anchor_);
+    intercepts_ = last_intercepts_;
   }
 
   // Free intercepts of the anchor are the best ones: its derivatives sum to zero.
@@ -156,8 +166,7 @@ class MultiSvrg final : public Solver {
   // Steps too long for the rows met since the last anchor: from there again, with half of them.
   void go_back() {
     steps_.halve();
-    load_columns(iterate_, problem_.n_columns(), K_, last_anchor_);
-    intercepts_ = last_intercepts_;
+    return_to_anchor();
     take_anchor(false);
   }
 

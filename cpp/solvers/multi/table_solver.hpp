@@ -49,10 +49,11 @@ class MultiTableSolver final : public Solver {
         problem_.X, iterate_, steps_, number, control, prefetch_row, [&](const Draw& draw) { visit(draw); }, K_);
   }
 
-  Certificate check() override { return check_outputs().front(); }
-  std::vector<Certificate> check_outputs() override {
+  Certificate check(Control& control) override { return check_outputs(control).front(); }
+  std::vector<Certificate> check_outputs(Control& control) override {
     iterate_.settle();
     copy_coefficients(iterate_, problem_.n_columns(), K_, coef_);
+    if (control.stopped()) return evaluation_->unfinished(coef_);
     std::vector<double> gradient(problem_.n_coefficients());
     for (std::size_t j = 0; j < problem_.n_columns(); ++j) {
       for (std::size_t k = 0; k < K_; ++k) gradient[j * K_ + k] = iterate_.gradient_sum(j, k) / problem_.total_weight;
@@ -60,6 +61,7 @@ class MultiTableSolver final : public Solver {
     return evaluation_->certify_iterate(coef_, intercepts_.data(), table_.data(), gradient.data());
   }
 
+  std::size_t check_work() const override { return K_ * (problem_.X.n_stored() + problem_.n_rows()); }
   bool checks_are_free() const override { return false; }
   double passes() const override { return static_cast<double>(draws_) / static_cast<double>(problem_.n_rows()); }
   const char* sampling() const override { return steps_.sampling(); }

@@ -15,9 +15,11 @@ max_iter : int, default=1000
     Largest number of epochs (as many steps as there are samples).
 fit_intercept : bool, default=True
     Whether to fit an intercept. It is not penalized (by `LinearSVC`: see there).
-solver : {"auto", "sag", "saga", "svrg", "katyusha", "newton"}, default="auto"
+solver : {"auto", "sag", "saga", "svrg", "katyusha", "sdca", "newton"}, default="auto"
     "auto" chooses by the shape of the data; ``solver_`` names the choice. "katyusha" is
-    accelerated svrg, for ill-conditioned problems; it does not fit several outputs together.
+    accelerated svrg, for ill-conditioned problems, "sdca" dual coordinate ascent, for sparse data
+    and penalties that are not weak; it needs an L2 part, has no ``step_size``, and visits samples
+    in a new random order each epoch. Neither fits several outputs together.
     Several outputs with the
     same penalty are fitted side by side by sag, saga and svrg if X is sparse, up to 64 of them,
     until the last one meets ``tol``: a sample drawn serves them all, each output keeps a number per
@@ -73,7 +75,10 @@ callback : callable or None, default=None
 verbose : int, default=0
     0 prints nothing; otherwise a progress bar, or plain lines if rich is not installed.
 time_limit : float or None, default=None
-    Seconds after which the fit stops with what it has, and a ConvergenceWarning.
+    Seconds after which the fit stops with what it has, and a ConvergenceWarning. The certificate of
+    that point comes on top. Ctrl-C does not wait for one that would read more than 2^24 entries of
+    X: sag, saga and sdca then leave ``dual_gap_`` and ``objective_`` infinite
+    (:func:`finitesum.certify` computes them), the others return their last certified point.
 n_threads : int or None, default=None
     Threads for passes over all samples (certificates, Newton's Hessians, the anchors of svrg); None
     takes what OpenMP would, ``OMP_NUM_THREADS`` and threadpoolctl's limits included. The result is

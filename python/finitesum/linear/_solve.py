@@ -336,7 +336,8 @@ def convergence_message(
         ),
         "interrupted": (
             "the fit was interrupted",
-            "The coefficients are usable as they are; warm_start=True continues from them.",
+            "The coefficients are usable as they are; warm_start=True continues from them"
+            + ("." if math.isfinite(gap) else ", and finitesum.certify tells how good they are."),
         ),
     }.get(worst["stopping"], ("the fit did not converge", ""))
     if not advice:
