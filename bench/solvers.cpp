@@ -97,6 +97,7 @@ void add_all(Shape shape) {
     }
     for (const char* solver : {"svrg", "katyusha"}) add<T>({solver, shape, l1_ratio, true});
     // Newton's Hessian has the square of the number of columns.
+    if (l1_ratio == 0) add<T>({"sdca", shape, l1_ratio, true});
     if (shape != Shape::news20) add<T>({"newton", shape, l1_ratio, true});
   }
 }

@@ -197,6 +197,7 @@ SOLVERS = (
     Solver("finitesum auto", "finitesum", _finitesum("auto"), _ALL),
     *(
         Solver(f"finitesum {name}", "finitesum", _finitesum(name), _ALL,
+               ("l2", "elastic-net") if name == "sdca" else ("l2", "l1", "elastic-net"),
                widest=WIDEST_HESSIAN if name == "newton" else None)
         for name in _core.solver_names()
     ),
