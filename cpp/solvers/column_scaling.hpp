@@ -36,6 +36,10 @@ struct ColumnScaling {
   std::vector<double> centers;        // dense: m_j, zero without an intercept
   std::vector<std::uint8_t> classes;  // sparse: of the columns
 
+  // sqrt(c_j) = 1 / D_j, a power of two
+  double unit(std::size_t j) const {
+    return is_on() ? std::sqrt(classes.empty() ? factors[j] : factors[classes[j]]) : 1;
+  }
   bool is_on() const { return !factors.empty(); }
   double smallest_factor() const { return is_on() ? *std::min_element(factors.begin(), factors.end()) : 1; }
 };
@@ -192,16 +196,10 @@ double mean_squared_norm(const Problem<View>& problem) {
   return sum / problem.total_weight + (problem.fit_intercept ? 1 : 0);
 }
 
-// As the option asks; by itself where it pays, unless the step is given as a number: that is one for X as it is. The
-// proximal terms of an outer loop are in units of X as well.
+// As the option asks; by itself where it pays, unless the step is given as a number: that is one for X as it is.
 template <class View>
 ColumnScaling scale_columns(const Problem<View>& problem, const SolverSetup& setup, bool may_adapt) {
   const bool is_automatic = !setup.options.scale_columns.has_value();
-  if (setup.options.acceleration.has_value()) {
-    if (setup.options.scale_columns.value_or(false))
-      throw std::invalid_argument("solver_options: 'scale_columns' does not go with 'acceleration'.");
-    return {};
-  }
   if (!setup.options.scale_columns.value_or(setup.step_size == 0)) return {};
   const double smoothness = problem.loss.smoothness();
   const double floor = problem.l2() / (std::isinf(smoothness) ? 1 : smoothness);
