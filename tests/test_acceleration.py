@@ -9,6 +9,7 @@ from numpy.testing import assert_allclose
 from sklearn.exceptions import ConvergenceWarning
 
 from finitesum import LogisticRegression
+from reference.column_scaling import column_scaling
 from reference.outer_loop import OuterLoop
 from reference.problem import LAYOUTS, csr_tuple, fit
 from reference.random_problems import random_problem
@@ -39,37 +40,56 @@ def ill_conditioned(n=300, p=12, l1_ratio=0.0, loss="logistic", intercept=True):
     )
 
 
+def assert_twins(problem, kind, layouts, *, scaling=(1.0, 0.0), sampling="uniform", epochs=9):
+    """Through the iterates of SVRG: three plain epochs, then a center per epoch."""
+    outer = OuterLoop(problem.l2 * np.min(scaling[0]), kind)
+    rule = StepRule(problem, "svrg", 0.0, sampling == "lipschitz", scaling=scaling)
+    start = np.zeros(problem.X.shape[1])
+    length = 1.0 if kind == "catalyst" else 2.0
+    twin = svrg_epochs(problem, rule, start, 0.0, seed=3, inner_length=length, outer=outer)
+    path = [(w, b) for w, b, _ in islice(twin, epochs)]
+    assert outer.kappa > 0
+    values = [problem.objective(w, b) for w, b in path]
+    # The core goes back from an anchor whose objective has doubled; the twin does not.
+    steady = next((k for k in range(1, epochs) if values[k] > 2 * values[k - 1]), epochs)
+    assert steady >= 5
+    units = np.sqrt(scaling[0])
+    for layout, k in product(layouts, (3, 4, 5, 6, epochs)):
+        if k > steady:
+            continue
+        options = {"acceleration": kind, "scale_columns": not np.isscalar(scaling[0])}
+        result = fit(
+            problem, LAYOUTS[layout](problem.X), solver="svrg", sampling=sampling, seed=3,
+            max_iter=k, tol=0.0, intercept_init=0.0 if problem.intercept else None,
+            solver_options=options,
+        )  # fmt: skip
+        assert result["n_iter"] == k
+        w, b = path[k - 1]
+        scale = max(1.0, np.abs(w / units).max())
+        assert_allclose(result["coef"] / units, w / units, rtol=1e-10, atol=1e-12 * scale)
+        assert_allclose(result["intercept"], b, rtol=1e-10, atol=1e-11 * scale)
+
+
 @each_kind
 @pytest.mark.parametrize("loss", ["logistic", "squared", "huber"])
 @pytest.mark.parametrize("l1_ratio", [0.0, 0.4, 1.0])
 def test_centers_are_the_twins(kind, loss, l1_ratio):
-    """Through the iterates of SVRG: three plain epochs, then a center per epoch."""
     base = replace(random_problem(loss, weighted=True, seed=3), alpha=0.005, l1_ratio=l1_ratio)
     for intercept, sampling in product([True, False], ["uniform", "lipschitz"]):
         problem = replace(base, intercept=intercept)
-        outer = OuterLoop(problem, kind)
-        rule = StepRule(problem, "svrg", 0.0, sampling == "lipschitz")
-        start = np.zeros(problem.X.shape[1])
-        path = [
-            (w, b)
-            for w, b, _ in islice(svrg_epochs(problem, rule, start, 0.0, seed=3, outer=outer), 9)
-        ]
-        assert outer.kappa > 0
-        values = [problem.objective(w, b) for w, b in path]
-        # The core goes back from an anchor whose objective has doubled; the twin does not.
-        steady = next((k for k in range(1, 9) if values[k] > 2 * values[k - 1]), 9)
-        assert steady >= 5
-        for layout, k in product(LAYOUTS, (3, 4, 5, 6, 9)):
-            if k > steady:
-                continue
-            result = accelerated(
-                problem, kind, "svrg", LAYOUTS[layout](problem.X), sampling=sampling, seed=3,
-                max_iter=k, tol=0.0, intercept_init=0.0 if intercept else None,
-            )  # fmt: skip
-            assert result["n_iter"] == k
-            scale = max(1.0, np.abs(path[k - 1][0]).max())
-            assert_allclose(result["coef"], path[k - 1][0], rtol=1e-10, atol=1e-12 * scale)
-            assert_allclose(result["intercept"], path[k - 1][1], rtol=1e-10, atol=1e-12 * scale)
+        assert_twins(problem, kind, LAYOUTS, sampling=sampling)
+
+
+@each_kind
+@pytest.mark.parametrize("l1_ratio", [0.0, 0.4])
+@pytest.mark.parametrize("intercept", [True, False])
+def test_centers_are_the_twins_in_the_units_of_the_columns(kind, l1_ratio, intercept):
+    problem = random_problem("logistic", weighted=True, seed=3, density=0.6)
+    X = np.float32((problem.X + 1.0) * 2.0 ** np.arange(-3, 5)).astype(float)
+    problem = replace(problem, X=X, alpha=1e-4, l1_ratio=l1_ratio, intercept=intercept)
+    for sparse in (False, True):
+        layouts = [name for name in LAYOUTS if ("csr" in name) == sparse]
+        assert_twins(problem, kind, layouts, scaling=column_scaling(problem, sparse))
 
 
 @each_kind
@@ -124,11 +144,11 @@ def test_fewer_passes_than_the_base_on_an_ill_conditioned_problem(kind, solver, 
 @each_solver
 def test_none_and_good_conditioning_leave_the_solver_as_it_is(solver):
     problem = replace(random_problem("logistic", n=200, density=1.0), alpha=0.5)  # n > L / mu
-    plain = fit(problem, solver=solver, max_iter=15, tol=0.0)
+    same = {"inner_length": 2.0} if solver == "svrg" else {}
+    options = {"solver": solver, "max_iter": 15, "tol": 0.0}
+    plain = fit(problem, **options, solver_options=same)
     for kind in (None, *KINDS):
-        result = fit(
-            problem, solver=solver, max_iter=15, tol=0.0, solver_options={"acceleration": kind}
-        )
+        result = fit(problem, **options, solver_options={"acceleration": kind, **same})
         assert_allclose(result["coef"], plain["coef"], rtol=1e-13, atol=1e-15)
         assert (kind is not None) or np.array_equal(result["coef"], plain["coef"])
 

@@ -131,7 +131,7 @@ def test_scaled_dense_sums(isa, dtype, n):
 def test_scaled_dense_step(isa, dtype, n, kernel):
     x, w, d = normal(n, 0, dtype), normal(n, 1), normal(n, 2)
     centers, factors = normal(n, 3), np.exp(normal(n, 4))
-    direction, fresh, change, threshold, decay = 0.3, -0.2, 0.11, 0.4, 0.07
+    direction, fresh, change, threshold, decay, base = 0.3, -0.2, 0.11, 0.4, 0.07, 1.3
     centered = x.astype(float) - centers
     moved = w - factors * (direction * d + fresh * centered)
     if kernel == "scaled_step_l1":
@@ -139,9 +139,9 @@ def test_scaled_dense_step(isa, dtype, n, kernel):
         moved = np.maximum(moved - limit, 0) + np.minimum(moved + limit, 0)
         assert n < 15 or np.count_nonzero(moved == 0) > 0
     actual_w, actual_d = w.copy(), d.copy()
-    coefficients = (centers, factors, direction, fresh, change, threshold, decay)
+    coefficients = (centers, factors, direction, fresh, change, threshold, decay, base)
     getattr(_core.kernels(isa), kernel)(x, actual_w, actual_d, *coefficients)
-    assert_array_equal(actual_w, moved / (1 + factors * decay))
+    assert_array_equal(actual_w, moved / (base + factors * decay))
     assert_array_equal(actual_d, d + change * centered)
     assert_same_bits_as_lowest(isa, kernel, x, w, d, *coefficients)
 

@@ -78,14 +78,14 @@ void bind_scaled_dense(Class& c) {
     c.def(
         name,
         [member](const KernelTable& k, const Array<T>& x, Doubles& w, Doubles& d, const Doubles& centers,
-                 const Doubles& factors, double direction, double fresh, double change, double threshold,
-                 double decay) {
+                 const Doubles& factors, double direction, double fresh, double change, double threshold, double decay,
+                 double base) {
           const std::size_t n = common_length(x, w, d, centers, factors);
-          const ScaledStep step = {direction, fresh, change, threshold, decay, centers.data(), factors.data()};
+          const ScaledStep step = {direction, fresh, change, threshold, decay, base, centers.data(), factors.data()};
           (dense<T>(k).*member)(x.data(), w.mutable_data(), d.mutable_data(), n, &step);
         },
         x, w, d, centers, factors, py::arg("direction"), py::arg("fresh"), py::arg("change"), py::arg("threshold"),
-        py::arg("decay"));
+        py::arg("decay"), py::arg("base"));
   };
   bind_step("scaled_step", &DenseKernels<T>::scaled_step);
   bind_step("scaled_step_l1", &DenseKernels<T>::scaled_step_l1);

@@ -71,7 +71,7 @@ FINITESUM_INLINE void scaled_step_with(const T* __restrict x, double* __restrict
   for (std::size_t j = 0; j < n; ++j) {
     const double x_j = static_cast<double>(x[j]) - centers[j];
     const double moved = w[j] - factors[j] * (c.direction * d[j] + c.fresh * x_j);
-    w[j] = (HasL1 ? math::soft_threshold(moved, factors[j] * c.threshold) : moved) / (1.0 + factors[j] * c.decay);
+    w[j] = (HasL1 ? math::soft_threshold(moved, factors[j] * c.threshold) : moved) / (c.base + factors[j] * c.decay);
     d[j] += c.change * x_j;
   }
 }

@@ -20,7 +20,7 @@ struct StepCoefficients {
 };
 
 // The same step for rows seen as x_j - m_j, with a length of its own for each column:
-//   w_j <- soft(w_j - c_j (direction * d_j + fresh * (x_j - m_j)), c_j threshold) / (1 + c_j decay)
+//   w_j <- soft(w_j - c_j (direction * d_j + fresh * (x_j - m_j)), c_j threshold) / (base + c_j decay)
 //   d_j <- d_j + change * (x_j - m_j)
 struct ScaledStep {
   double direction;
@@ -28,6 +28,7 @@ struct ScaledStep {
   double change;
   double threshold;
   double decay;
+  double base;            // 1, or more by the pull of a center, which is the same in all columns
   const double* centers;  // m
   const double* factors;  // c
 };

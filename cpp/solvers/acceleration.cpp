@@ -9,6 +9,12 @@
 namespace finitesum {
 namespace {
 
+// Before the first center: early on the plain solver is fast, and adaptive estimates have yet to be learned.
+constexpr std::size_t n_plain_epochs = 3;
+
+// alpha_0 of Catalyst where mu = 0 (section 4).
+const double first_momentum = (std::sqrt(5.0) - 1) / 2;
+
 double dot(const double* a, const double* b, std::size_t n) {
   return chained_sum(n, [&](std::size_t j) { return a[j] * b[j]; });
 }
@@ -58,9 +64,8 @@ void LimitedMemory::transfer(Archive& archive) {
   archive(products_);
 }
 
-OuterLoop::OuterLoop(std::optional<Acceleration> kind, const InnerRule& rule, double l2, std::size_t n_rows,
-                     std::size_t n_columns)
-    : kind_(kind), rule_(rule), l2_(l2), n_rows_(static_cast<double>(n_rows)) {
+OuterLoop::OuterLoop(std::optional<Acceleration> kind, const InnerRule& rule, double mu, std::size_t n_columns)
+    : kind_(kind), rule_(rule), mu_(mu) {
   if (!kind) return;
   center_.resize(n_columns);
   solution_.resize(n_columns);
@@ -74,25 +79,22 @@ OuterLoop::OuterLoop(std::optional<Acceleration> kind, const InnerRule& rule, do
 void OuterLoop::reset() {
   kappa_ = 0;
   plain_epochs_ = 0;
-  inner_epochs_ = 0;
-  is_trial_ = false;
-  has_gradient_ = false;
-  for (LimitedMemory& memory : memory_) memory.forget_all();
 }
 
 bool OuterLoop::is_due() {
   if (!kind_) return false;
-  if (plain_epochs_ == rule_.plain_epochs) return true;
+  if (plain_epochs_ == n_plain_epochs) return true;
   ++plain_epochs_;
   return false;
 }
 
-bool OuterLoop::advance(const double* w, double smoothness, double residual) {
+bool OuterLoop::advance(const double* w, double length, double residual) {
   constexpr std::size_t most_epochs = 10;
   const std::size_t p = center_.size();
-  if (kappa_ == 0) {
-    begin(w, smoothness);
-    return kappa_ > 0;
+  if (kappa_ == 0 || length > 2 * length_) {
+    const double last_kappa = kappa_;
+    begin(w, length);
+    return kappa_ != last_kappa;
   }
   ++inner_epochs_;
   const double squared_gradient =
@@ -108,22 +110,28 @@ bool OuterLoop::advance(const double* w, double smoothness, double residual) {
   return true;
 }
 
-// kappa = a (L - mu) / (n + b) - mu with a = b = 1 (Catalyst, section 4). Where that is not positive, n > L / mu, the
-// plain solver is as fast as it gets.
-void OuterLoop::begin(const double* w, double smoothness) {
-  kappa_ = std::max((smoothness - l2_) / (n_rows_ + 1) - l2_, 0.0);
+// Where kappa would not be positive, n > L / mu about, the plain solver is as fast as it gets.
+void OuterLoop::begin(const double* w, double length) {
+  length_ = length;
+  kappa_ = std::max(rule_.contraction / length - mu_, 0.0);
   if (!std::isfinite(kappa_)) kappa_ = 0;
   std::copy_n(w, center_.size(), center_.begin());
   std::copy_n(w, solution_.size(), solution_.begin());
-  const double q = l2_ / (l2_ + kappa_);
-  momentum_ = q > 0 ? std::sqrt(q) : (std::sqrt(5.0) - 1) / 2;
+  inner_epochs_ = 0;
+  momentum_ = first_momentum;
+  is_trial_ = false;
+  has_gradient_ = false;
+  for (LimitedMemory& memory : memory_) memory.forget_all();
 }
 
 // alpha_k^2 = (1 - alpha_k) alpha_{k-1}^2 + q alpha_k,  beta_k = alpha_{k-1} (1 - alpha_{k-1}) / (alpha_{k-1}^2 +
 // alpha_k)
 void OuterLoop::extrapolate(const double* w) {
+  const double turn =
+      chained_sum(center_.size(), [&](std::size_t j) { return (center_[j] - w[j]) * (w[j] - solution_[j]); });
+  if (turn > 0) momentum_ = first_momentum;
   const double squared = momentum_ * momentum_;
-  const double b = squared - l2_ / (l2_ + kappa_);
+  const double b = squared - mu_ / (mu_ + kappa_);
   const double next = (std::sqrt(b * b + 4 * squared) - b) / 2;
   const double beta = momentum_ * (1 - momentum_) / (squared + next);
   momentum_ = next;
@@ -164,6 +172,7 @@ void OuterLoop::step_by_envelope(const double* w) {
 
 void OuterLoop::transfer(Archive& archive) {
   if (!kind_) return;
+  archive(length_);
   archive(kappa_);
   archive.integer(plain_epochs_);
   archive.integer(inner_epochs_);

@@ -1,18 +1,23 @@
 // Outer loops over SAG, SAGA and SVRG for badly conditioned problems. An inner problem is
-//     min_w F(w, b) + kappa/2 |w - y_k|^2
-// with a center y_k. To a solver that keeps w and the gradient sum d this is an L2 strength larger by kappa and the
-// constant -kappa S y_k in d, so that table, sampling and lazy updates carry over from one center to the next, and
-// d + kappa S y_k remains the image of the dual point: the certificate is that of F itself.
+//     min_w F(w, b) + kappa/2 |D (w - y_k)|^2
+// with a center y_k, in the units D of the columns (column_scaling.hpp); the outer loop knows v = D w alone. To a
+// solver that keeps w and the gradient sum d this is an L2 strength larger by kappa D^2 and the constant -kappa S D^2
+// y_k in d, so that table, sampling and lazy updates carry over from one center to the next, and d without that
+// constant remains the image of the dual point: the certificate is that of F itself.
 //
 // The intercept has no proximal term: G(w) = min_b F(w, b) is convex, strongly so with L2, and the outer loops see G.
 //
 //     Catalyst  y_k = w_k + beta_k (w_k - w_{k-1}), w_k the inner solution
 //               H. Lin, J. Mairal, Z. Harchaoui, "Catalyst acceleration for first-order convex optimization: from
-//               theory to practice", JMLR 18 (2018), algorithm 2
+//               theory to practice", JMLR 18 (2018), algorithm 2. Begun anew when y_k - w_{k+1} and w_{k+1} - w_k form
+//               an acute angle: B. O'Donoghue, E. Candes, "Adaptive restart for accelerated gradient schemes", Found.
+//               Comput. Math. 15 (2015), section 3.2. mu, which is all the penalty's, would else keep beta too large
 //     QNing     L-BFGS on the Moreau envelope of G, whose gradient at y_k is kappa (y_k - w_k)
 //               same authors, "An inexact quasi-Newton algorithm", SIAM J. Optim. 29 (2019), algorithm 1
 //
-// An inner problem takes one epoch (the papers' rule of thumb), more where the solver says so.
+// An inner problem takes one epoch (the papers' rule of thumb), more where the solver says so. With steps that add up
+// to T an epoch shrinks the error along a direction of no curvature by exp(-kappa T), and kappa = contraction / T - mu.
+// The papers balance worst cases, kappa = (L - mu)/(n + 1) - mu; for n steps of 1/L that is a contraction of one.
 #pragma once
 
 #include <cstddef>
@@ -58,22 +63,22 @@ class LimitedMemory {
 
 // How a solver wants its inner problems solved.
 struct InnerRule {
-  std::size_t plain_epochs;  // before the first center: early on the plain solver is fast, and learns its smoothness
-  double accuracy;           // an inner problem goes on while its residual exceeds so many |kappa (w - y)|
+  double contraction;  // kappa times the length of an epoch
+  double accuracy;     // an inner problem goes on while its residual exceeds so many |kappa (w - y)|
 };
 
 class OuterLoop {
  public:
-  // `l2` and `n_rows` are the problem's. Nothing is allocated without an acceleration.
-  OuterLoop(std::optional<Acceleration> kind, const InnerRule& rule, double l2, std::size_t n_rows,
-            std::size_t n_columns);
+  // `mu` is the strong convexity in the columns' units. Nothing is allocated without an acceleration.
+  OuterLoop(std::optional<Acceleration> kind, const InnerRule& rule, double mu, std::size_t n_columns);
 
   void reset();
   // Counts an epoch of the plain solver; true once those are over.
   bool is_due();
-  // At the end of an epoch with iterate w: true if the center has moved. `smoothness` is the L that the solver's steps
-  // stand on; kappa follows it once. `residual` is the norm of the inner problem's gradient at w.
-  bool advance(const double* w, double smoothness, double residual);
+  // At the end of an epoch with iterate w: true if kappa or the center has changed. `length` is the sum of an epoch's
+  // steps; when it has doubled, the outer loop begins anew with its kappa. `residual` is the norm of the inner
+  // problem's gradient at w.
+  bool advance(const double* w, double length, double residual);
 
   double kappa() const { return kappa_; }
   // kappa y, entry j
@@ -83,16 +88,16 @@ class OuterLoop {
   void transfer(Archive& archive);
 
  private:
-  void begin(const double* w, double smoothness);
+  void begin(const double* w, double length);
   void extrapolate(const double* w);
   bool step_back(double squared_gradient);
   void step_by_envelope(const double* w);
 
   std::optional<Acceleration> kind_;
   InnerRule rule_;
-  double l2_;
-  double n_rows_;
-  double kappa_ = 0;  // 0: no center yet
+  double mu_;
+  double length_ = 0;  // of an epoch when kappa was chosen
+  double kappa_ = 0;   // 0: no center yet
   std::size_t plain_epochs_ = 0;
   std::size_t inner_epochs_ = 0;
   bool is_trial_ = false;  // the center is a quasi-Newton step, to be judged

@@ -37,12 +37,12 @@ class ClassedIterate {
     return sum[0] + sum[1];
   }
 
-  // Another strength of L2; set_step must follow.
-  void set_l2(double l2) { l2_ = l2; }
+  // Another strength of the pull towards a center; set_step must follow.
+  void set_kappa(double kappa) { kappa_ = kappa; }
   double step_size() const { return step_; }
   void set_step(double step) {
     step_ = step;
-    for (Class& c : classes_) c.rho = 1 / (1 + c.factor * step * l2_);
+    for (Class& c : classes_) c.rho = 1 / (1 + step * (c.factor * l2_ + kappa_));
     set_mass(mass_);
   }
   void set_mass(double mass) {
@@ -151,6 +151,7 @@ class ClassedIterate {
   }
 
   double l2_;
+  double kappa_ = 0;
   double step_ = 0;
   double mass_ = 1;
   double direction_ = 0;

@@ -37,6 +37,10 @@ struct ColumnScaling {
   std::vector<double> centers;        // dense: m_j, zero without an intercept
   std::vector<std::uint8_t> classes;  // sparse: of the columns
 
+  // sqrt(c_j) = 1 / D_j, a power of two
+  double unit(std::size_t j) const {
+    return is_on() ? std::sqrt(classes.empty() ? factors[j] : factors[classes[j]]) : 1;
+  }
   bool is_on() const { return !factors.empty(); }
   double smallest_factor() const { return is_on() ? *std::min_element(factors.begin(), factors.end()) : 1; }
 };
@@ -204,16 +208,10 @@ bool leaves_room_for_scaling(const Problem<View>& problem) {
          (budget - per_row) * static_cast<double>(problem.n_rows());
 }
 
-// As the option asks; by itself where it pays, unless the step is given as a number: that is one for X as it is. The
-// proximal terms of an outer loop are in units of X as well.
+// As the option asks; by itself where it pays, unless the step is given as a number: that is one for X as it is.
 template <class View>
 ColumnScaling scale_columns(const Problem<View>& problem, const SolverSetup& setup, bool has_table) {
   const bool is_automatic = !setup.options.scale_columns.has_value();
-  if (setup.options.acceleration.has_value()) {
-    if (setup.options.scale_columns.value_or(false))
-      throw std::invalid_argument("solver_options: 'scale_columns' does not go with 'acceleration'.");
-    return {};
-  }
   if (!setup.options.scale_columns.value_or(setup.step_size == 0)) return {};
   if (is_automatic && has_table && !leaves_room_for_scaling(problem)) return {};
   const double smoothness = problem.loss.smoothness();

@@ -1,5 +1,5 @@
 // How SVRG goes from anchor to anchor, as its options say: how many steps, along how many rows each, and which iterate
-// is the next anchor. Without options 2 n steps along one row; the last.
+// is the next anchor. Without options 2 n steps (under Catalyst n) along one row; the last.
 #pragma once
 
 #include <cstddef>
@@ -17,7 +17,7 @@ class InnerLoop {
   InnerLoop(const SolverOptions& options, std::size_t n_rows, std::uint64_t seed)
       : next_anchor_(options.iterate.value_or(NextAnchor::last)),
         batch_size_(options.batch_size.value_or(1)),
-        n_steps_((inner_draws(options, n_rows, 2) + batch_size_ - 1) / batch_size_),
+        n_steps_((inner_draws(options, n_rows, usual_length(options)) + batch_size_ - 1) / batch_size_),
         n_rows_(n_rows),
         seed_(seed) {
     if (batch_size_ > n_rows)
@@ -26,6 +26,7 @@ class InnerLoop {
   }
 
   std::size_t batch_size() const { return batch_size_; }
+  std::size_t n_steps() const { return n_steps_; }
   bool averages() const { return next_anchor_ == NextAnchor::average; }
   // Of one stream of draws, whose first n, each row once, are left to the solvers with tables: with weights they are
   // biased.
@@ -33,6 +34,9 @@ class InnerLoop {
   std::size_t n_draws(std::size_t epoch) const { return steps_in(epoch) * batch_size_; }
 
  private:
+  static double usual_length(const SolverOptions& options) {
+    return options.acceleration == Acceleration::catalyst ? 1 : 2;
+  }
   std::size_t steps_in(std::size_t epoch) const {
     if (next_anchor_ != NextAnchor::random) return n_steps_;
     const Philox random(seed_, ~std::uint64_t{epoch});  // the draws' streams count up from zero

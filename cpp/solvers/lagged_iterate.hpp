@@ -42,9 +42,9 @@ class LaggedIterate {
     return sum;
   }
 
-  // Another strength of L2, while settled; set_step must follow.
-  void set_l2(double l2) {
-    l2_ = l2;
+  // Another strength of the pull towards a center, while settled; set_step must follow.
+  void set_kappa(double kappa) {
+    kappa_ = kappa;
     step_ = 0;
   }
   double step_size() const { return step_; }
@@ -54,7 +54,7 @@ class LaggedIterate {
     wake();
     step_ = step;
     for (std::size_t k = 0; k < prox_.size(); ++k)
-      prox_[k] = LazyProx(step * factors_[k] * l1_, step * factors_[k] * l2_);
+      prox_[k] = LazyProx(step * factors_[k] * l1_, step * (factors_[k] * l2_ + kappa_));
     set_mass(mass_);
   }
   void set_mass(double mass) {
@@ -150,6 +150,7 @@ class LaggedIterate {
 
   double l1_;
   double l2_;
+  double kappa_ = 0;
   std::vector<double> factors_;  // one: of all columns
   const std::vector<std::uint8_t>& classes_;
   double step_ = 0;

@@ -42,13 +42,13 @@ class DenseIterate {
     return kernels_.dot(x.values, w_.data(), x.size);
   }
 
-  // Another strength of L2; set_step must follow.
-  void set_l2(double l2) { l2_ = l2; }
+  // Another strength of the pull towards a center; set_step must follow.
+  void set_kappa(double kappa) { kappa_ = kappa; }
   double step_size() const { return step_; }
   void set_step(double step) {
     step_ = step;
     coefficients_.threshold = step * l1_;
-    coefficients_.shrink = 1 / (1 + step * l2_);
+    coefficients_.shrink = 1 / (1 + step * (l2_ + kappa_));
     set_mass(mass_);
   }
   void set_mass(double mass) {
@@ -58,7 +58,8 @@ class DenseIterate {
 
   void step(DenseRow<T> x, double fresh, double change) {
     if (scaling_.is_on()) {
-      scaled_step(x, {coefficients_.direction, fresh, change, step_ * l1_, step_ * l2_, centers(), factors()});
+      scaled_step(x, {coefficients_.direction, fresh, change, step_ * l1_, step_ * l2_, 1 + step_ * kappa_, centers(),
+                      factors()});
     } else {
       coefficients_.fresh = fresh;
       coefficients_.change = change;
@@ -68,7 +69,7 @@ class DenseIterate {
   }
   void shift(DenseRow<T> x, double fresh) {
     if (scaling_.is_on()) {
-      scaled_step(x, {0, fresh, 0, 0, 0, centers(), factors()});
+      scaled_step(x, {0, fresh, 0, 0, 0, 1, centers(), factors()});
     } else {
       kernels_.axpy(-fresh, x.values, w_.data(), x.size);
     }
@@ -99,6 +100,7 @@ class DenseIterate {
   const ColumnScaling& scaling_;
   double l1_;
   double l2_;
+  double kappa_ = 0;
   double step_ = 0;
   double mass_ = 1;
   StepCoefficients coefficients_{};
@@ -146,11 +148,11 @@ class ScaledIterate {
     return scale_ * ((v[0] + v[1]) + slope_ * (d[0] + d[1]));
   }
 
-  void set_l2(double l2) { l2_ = l2; }
+  void set_kappa(double kappa) { kappa_ = kappa; }
   double step_size() const { return step_; }
   void set_step(double step) {
     step_ = step;
-    rho_ = 1 / (1 + step * l2_);
+    rho_ = 1 / (1 + step * (l2_ + kappa_));
     set_mass(mass_);
   }
   void set_mass(double mass) {
@@ -224,6 +226,7 @@ class ScaledIterate {
   }
 
   double l2_;
+  double kappa_ = 0;
   double step_ = 0;
   double mass_ = 1;
   double rho_ = 1;

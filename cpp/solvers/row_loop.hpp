@@ -124,38 +124,43 @@ void follow_step(Iterate& iterate, double step) {
   if (std::fabs(step - iterate.step_size()) > Iterate::step_tolerance * iterate.step_size()) iterate.set_step(step);
 }
 
-// The norm of the gradient of F + kappa/2 |w - y|^2 at w, with L1 that of its smallest subgradient; the iterate's sums
-// are those of F.
+// The norm of the gradient of F + kappa/2 |v - y|^2 at v = D w, with L1 that of its smallest subgradient; the iterate's
+// sums are those of F.
 template <class View, class Iterate>
-double residual_norm(const Problem<View>& problem, Iterate& iterate, const OuterLoop& outer, const double* w) {
+double residual_norm(const Problem<View>& problem, const ColumnScaling& scaling, Iterate& iterate,
+                     const OuterLoop& outer) {
   const double to_mean = 1 / problem.total_weight;
   const double l1 = problem.l1();
-  const double l2 = problem.l2() + outer.kappa();
   return std::sqrt(chained_sum(problem.n_columns(), [&](std::size_t j) {
-    const double g = iterate.gradient_sum(j) * to_mean + l2 * w[j] - outer.pull(j);
-    const double r = w[j] == 0 ? math::soft_threshold(g, l1) : g + math::copysign(l1, w[j]);
+    const double w = iterate.coefficient(j);
+    const double unit = scaling.unit(j);
+    const double g =
+        iterate.gradient_sum(j) * to_mean + problem.l2() * w + (outer.kappa() * (w / unit) - outer.pull(j)) / unit;
+    const double r = unit * (w == 0 ? math::soft_threshold(g, l1) : g + math::copysign(l1, w));
     return r * r;
   }));
 }
 
 // Takes the pull of the center off the gradient sums (sign -1), or puts it back.
 template <class View, class Iterate>
-void add_pull(const Problem<View>& problem, Iterate& iterate, const OuterLoop& outer, double sign) {
+void add_pull(const Problem<View>& problem, const ColumnScaling& scaling, Iterate& iterate, const OuterLoop& outer,
+              double sign) {
   for (std::size_t j = 0; j < problem.n_columns(); ++j)
-    iterate.gradient_sum(j) += sign * problem.total_weight * outer.pull(j);
+    iterate.gradient_sum(j) += sign * problem.total_weight * (outer.pull(j) / scaling.unit(j));
 }
 
 // Between two epochs, on a settled iterate whose sums are those of F: shows it to the outer loop, and leaves it as the
 // inner problem has it. `jumps`: the iterate goes to a new center at once.
 template <class View, class Iterate>
-void recenter(const Problem<View>& problem, Iterate& iterate, OuterLoop& outer, double smoothness, bool jumps,
-              double* scratch) {
-  copy_coefficients(iterate, problem.n_columns(), scratch);
-  if (outer.advance(scratch, smoothness, residual_norm(problem, iterate, outer, scratch))) {
-    iterate.set_l2(problem.l2() + outer.kappa());
-    for (std::size_t j = 0; jumps && j < problem.n_columns(); ++j) iterate.coefficient(j) = outer.center(j);
+void recenter(const Problem<View>& problem, const ColumnScaling& scaling, Iterate& iterate, OuterLoop& outer,
+              double path, bool jumps, double* scratch) {
+  for (std::size_t j = 0; j < problem.n_columns(); ++j) scratch[j] = iterate.coefficient(j) / scaling.unit(j);
+  if (outer.advance(scratch, path, residual_norm(problem, scaling, iterate, outer))) {
+    iterate.set_kappa(outer.kappa());
+    for (std::size_t j = 0; jumps && j < problem.n_columns(); ++j)
+      iterate.coefficient(j) = outer.center(j) * scaling.unit(j);
   }
-  add_pull(problem, iterate, outer, -1);
+  add_pull(problem, scaling, iterate, outer, -1);
 }
 
 // The state of an iterate between two epochs, when it is settled.

@@ -39,7 +39,7 @@ class Svrg final : public Solver {
         inner_loop_(setup.options, problem.n_rows(), setup.seed),
         batch_(inner_loop_.batch_size()),
         iterate_(problem, setup.coef, scaling_),
-        outer_(setup.options.acceleration, inner_rule(), problem.l2(), problem.n_rows(), problem.n_columns()),
+        outer_(setup.options.acceleration, inner_rule(), steps_.strong_convexity(), problem.n_columns()),
         anchor_(problem.n_rows(), setup.options.store_derivatives.value_or(true), problem.l2() == 0) {
     begin();
   }
@@ -49,7 +49,8 @@ class Svrg final : public Solver {
     if (!anchored_) return;
     steps_.begin_epoch(number);
     iterate_.settle();
-    if (outer_.is_due()) recenter(problem_, iterate_, outer_, 0.5 / step_size(), true, coef_);
+    if (outer_.is_due())
+      recenter(problem_, scaling_, iterate_, outer_, static_cast<double>(inner_loop_.n_steps()) * step_size(), true, coef_);
     iterate_.wake();
     iterate_.set_step(step_size());
     anchored_ = false;
@@ -118,7 +119,7 @@ class Svrg final : public Solver {
     archive(first_objective_);
     steps_.transfer(archive);
     outer_.transfer(archive);
-    iterate_.set_l2(problem_.l2() + outer_.kappa());
+    iterate_.set_kappa(outer_.kappa());
     last_objective_ = certificate_.objective;
     last_intercept_ = intercept_;
     last_anchor_.resize(problem_.n_columns());
@@ -143,7 +144,8 @@ class Svrg final : public Solver {
     return !(objective <= 2 * last_objective_) && !(objective <= 1e-9 * first_objective_);
   }
 
-  static InnerRule inner_rule() { return {3, std::numeric_limits<double>::infinity()}; }
+  // Over the number of rows. Extrapolated anchors are better taken often.
+  static InnerRule inner_rule() { return {1, std::numeric_limits<double>::infinity()}; }
 
   void begin() {
     reset_outer();
@@ -192,7 +194,7 @@ class Svrg final : public Solver {
 
   void reset_outer() {
     outer_.reset();
-    iterate_.set_l2(problem_.l2());
+    iterate_.set_kappa(0);
   }
 
   // A center too far away, or steps too long for the rows met since the last anchor: from there again, without center

@@ -10,6 +10,7 @@
 #include <cmath>
 #include <cstddef>
 #include <limits>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -32,8 +33,9 @@ class TableSolver final : public Solver {
         scaling_(std::move(scaling)),
         steps_(problem, setup, true, scaling_),
         iterate_(problem, setup.coef, scaling_),
-        outer_(setup.options.acceleration, inner_rule(), problem.l2(), problem.n_rows(), problem.n_columns()),
-        jumps_(rule == TableRule::saga || setup.options.acceleration != Acceleration::catalyst),
+        outer_(setup.options.acceleration, inner_rule(setup.options.acceleration), steps_.strong_convexity(),
+               problem.n_columns()),
+        jumps_(jumps(setup.options.acceleration)),
         table_(problem.n_rows()) {
     begin();
   }
@@ -43,8 +45,9 @@ class TableSolver final : public Solver {
     steps_.begin_epoch(number);
     iterate_.settle();
     if (all_seen() && outer_.is_due()) {
-      add_pull(problem_, iterate_, outer_, 1);
-      recenter(problem_, iterate_, outer_, smoothness(), jumps_, coef_);
+      add_pull(problem_, scaling_, iterate_, outer_, 1);
+      recenter(problem_, scaling_, iterate_, outer_, static_cast<double>(problem_.n_rows()) * step_size(), jumps_,
+               coef_);
     }
     iterate_.wake();
     iterate_.set_step(step_size());
@@ -61,8 +64,10 @@ class TableSolver final : public Solver {
     const double intercept = intercept_ - center_prediction(iterate_, problem_.n_columns());
     return check_iterate(problem_, iterate_, intercept, coef_, control, [&](double* gradient) {
       const double to_mean = 1 / problem_.total_weight;
-      for (std::size_t j = 0; j < problem_.n_columns(); ++j)
-        gradient[j] = (iterate_.gradient_sum(j) + iterate_.center(j) * intercept_sum_) * to_mean + outer_.pull(j);
+      for (std::size_t j = 0; j < problem_.n_columns(); ++j) {
+        const double pull = outer_.kappa() == 0 ? 0 : outer_.pull(j) / scaling_.unit(j);
+        gradient[j] = (iterate_.gradient_sum(j) + iterate_.center(j) * intercept_sum_) * to_mean + pull;
+      }
       return dual_objective(problem_, StoredDerivatives{table_.data()}, gradient);
     });
   }
@@ -84,7 +89,7 @@ class TableSolver final : public Solver {
       return steps_.step(inverse, steps_.draws_independently() ? inverse : 1 / (n * steps_.mean()));
     }
     const double inverse = steps_.inverse_unbiased();
-    const double n_mu = n * (steps_.strong_convexity() + outer_.kappa());
+    const double n_mu = n * steps_.strong_convexity();  // an inner problem has more, which the proof does not need
     return steps_.step(inverse, std::max(inverse / 3, 1 / (2 * (1 / inverse + n_mu))));
   }
 
@@ -103,7 +108,7 @@ class TableSolver final : public Solver {
     archive.integer(draws_);
     steps_.transfer(archive);
     outer_.transfer(archive);
-    iterate_.set_l2(problem_.l2() + outer_.kappa());
+    iterate_.set_kappa(outer_.kappa());
     mass_ = mass_seen_;
     if (archive.is_loading() && mass_ > 0) iterate_.set_mass(mass_);
   }
@@ -117,17 +122,20 @@ class TableSolver final : public Solver {
  private:
   static constexpr double unseen = std::numeric_limits<double>::quiet_NaN();
 
-  // A jump makes SAG's table stale: an inner problem has to settle before its solution tells anything.
-  static InnerRule inner_rule() {
-    constexpr double any = std::numeric_limits<double>::infinity();
-    return {8, rule == TableRule::sag ? 1 : any};
+  static bool jumps(std::optional<Acceleration> kind) {
+    return rule == TableRule::saga || kind != Acceleration::catalyst;
   }
-  // The L that the step stands on.
-  double smoothness() const { return (rule == TableRule::sag ? 1 : 0.5) / step_size(); }
+  // A jump makes SAG's table stale: an inner problem has to settle before its solution tells anything. Without one
+  // only the pull gives momentum, at most 1 - exp(-contraction).
+  static InnerRule inner_rule(std::optional<Acceleration> kind) {
+    constexpr double any = std::numeric_limits<double>::infinity();
+    if (rule == TableRule::saga) return {0.5, any};
+    return {jumps(kind) ? 1.0 : 2.0, 1};
+  }
 
   void begin() {
     outer_.reset();
-    iterate_.set_l2(problem_.l2());
+    iterate_.set_kappa(0);
     std::fill(table_.begin(), table_.end(), unseen);
     rows_seen_ = 0;
     mass_seen_ = 0;

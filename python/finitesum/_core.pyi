@@ -209,6 +209,7 @@ class Kernels:
         change: float,
         threshold: float,
         decay: float,
+        base: float,
     ) -> None: ...
     def scaled_step_l1(
         self,
@@ -222,6 +223,7 @@ class Kernels:
         change: float,
         threshold: float,
         decay: float,
+        base: float,
     ) -> None: ...
     def sparse_dot(self, values: NDArray[Any], indices: NDArray[Any], w: _Float) -> float: ...
     def sparse_axpy(

@@ -27,9 +27,10 @@ def svrg_epochs(problem, rule, w, b, *, seed, inner_length=2.0, iterate="last", 
         b += w @ np.broadcast_to(rule.centers, w.shape)  # the intercept of centered rows
         rule.relax(epoch)
         step = rule.step(True)
-        prox, y = problem.prox, None if outer is None else outer.advance(w, 0.5 / step)
+        units, kappa = np.sqrt(rule.factors), 0.0
+        y = None if outer is None else outer.advance(w / units, steps * step)
         if y is not None:
-            prox, mean, w = outer.prox, mean - outer.kappa * y, y
+            kappa, mean, w = outer.kappa, mean - outer.kappa * y / units, y * units
         taken, path = steps, []
         if iterate == "random":
             taken = 1 + (philox_words(seed, 2**64 - 1 - epoch, 0)[0] * steps >> 64)
@@ -44,7 +45,11 @@ def svrg_epochs(problem, rule, w, b, *, seed, inner_length=2.0, iterate="last", 
                     step = rule.step(True)
                 change[k] = problem.s[i] * (g - u[i]) * importance[i] * n / S / size
             steps_of_columns = step * rule.factors
-            w = prox(w - steps_of_columns * (mean + change @ rule.X[batch]), steps_of_columns)
+            w = problem.prox(
+                w - steps_of_columns * (mean + change @ rule.X[batch]), steps_of_columns
+            )
+            if kappa > 0:
+                w /= 1 + step * kappa / (1 + steps_of_columns * problem.l2)
             if problem.intercept:
                 b = problem.prox_intercept(b - step * (mean_b + change.sum()), step)
             path.append(np.append(w, b))

@@ -58,8 +58,7 @@ solver_options : dict or None, default=None
     than 2.5 samples per column, on sparse X with more than 6.5 columns per sample.
 
     ``"acceleration"`` (sag, saga, svrg): None, ``"catalyst"`` or ``"qning"``, an outer loop for
-    badly conditioned problems (Lin, Mairal and Harchaoui, 2018 and 2019); columns are not scaled
-    then.
+    badly conditioned problems (Lin, Mairal and Harchaoui, 2018 and 2019).
 check_interval : "auto" or int, default="auto"
     Epochs between two checks of the stop rule.
 random_state : int, RandomState instance or None, default=None
