@@ -21,7 +21,7 @@ rng = np.random.default_rng(0)
 row_scale = rng.lognormal(0, 1.5, size=rows) if "uneven" in kind else np.ones(rows)
 column_scale = 1000 ** rng.random(columns) if "uneven" in kind else np.ones(columns)
 if "dense" in kind:
-    X = row_scale[:, None] * (rng.normal(size=(rows, columns)) * column_scale)
+    X = row_scale[:, None] * (np.sign(rng.normal(size=(rows, columns))) * column_scale)
     small = X[:2]
 else:
     indices = rng.integers(0, columns, size=2 * rows, dtype=np.int32)
@@ -64,6 +64,8 @@ def peak_bytes(
             json.dumps(options),
         ],
         cwd=os.path.dirname(__file__),
+        # What is freed goes back to the system, and none of it is used again unseen.
+        env={**os.environ, "MALLOC_MMAP_THRESHOLD_": "65536", "MALLOC_TRIM_THRESHOLD_": "65536"},
         capture_output=True,
         text=True,
         check=True,
@@ -77,7 +79,7 @@ def peak_bytes(
 BUDGETS = {
     ("sag", "uniform", WIDE): (8, 16 + 8),
     ("saga", "uniform", WIDE): (8, 16 + 8),
-    ("svrg", "uniform", WIDE): (6, 16 + 8 + 8),  # it can go back to its last anchor
+    ("svrg", "uniform", WIDE): (8, 16 + 8 + 8),  # it can go back to its last anchor
     ("katyusha", "uniform", WIDE): (8, 32 + 8),
     # To draw by smoothness, also while that is prepared and reported.
     ("sag", "lipschitz", TALL): (8 + 1.5, 16 + 8),
@@ -131,7 +133,7 @@ def test_scaled_columns_of_sparse_data_take_a_byte():
 
 @pytest.mark.parametrize(("iterate", "per_column"), [("last", 32), ("random", 32), ("average", 40)])
 def test_peak_memory_of_svrg_without_stored_derivatives(iterate, per_column):
-    """Nothing per row: it would be 2.4 MB."""
+    """Nothing per row: it would be 3.2 MB."""
     options = {"iterate": iterate, "store_derivatives": False, "scale_columns": False}
     peak = peak_bytes("svrg", WIDE, sampling="uniform", **options)
     assert (per_column - 1) * WIDE[1] <= peak <= per_column * WIDE[1] + SLACK

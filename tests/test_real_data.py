@@ -93,8 +93,8 @@ def test_protein_equals_scikit_learn(data_folder):
 
 
 def test_learned_smoothness_does_not_lead_astray(data_folder):
-    """A row whose loss was flat when its smoothness was learned may be steep again when it is drawn:
-    SAGA left protein so, after the second epoch, and with other seeds jumped in the fourth."""
+    """A row whose loss was flat when its smoothness was learned may be steep when it is drawn: so
+    SAGA left protein after the second epoch, and with other seeds jumped in the third."""
     X, y = standardized_protein(data_folder)
     problem, matrix = logistic(X, y, 0.01 / len(y))
     for seed in (5, 3):

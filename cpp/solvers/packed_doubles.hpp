@@ -1,5 +1,4 @@
-// Doubles cut to their upper 48 bits, towards zero: six bytes each, 37 significant bits, an error below 2^-36. Or,
-// where that is not enough, all of them.
+// Doubles cut to their upper 48 bits, towards zero: six bytes each, 37 significant bits, an error below 2^-36.
 #pragma once
 
 #include <array>
@@ -15,30 +14,20 @@ namespace finitesum {
 
 class PackedDoubles {
  public:
-  PackedDoubles(std::size_t n, bool are_whole) : mask_(are_whole ? ~std::uint64_t{0} : ~std::uint64_t{0xffff}) {
-    cells_.resize(n);
-    if (are_whole) rests_.resize(n);
-  }
+  explicit PackedDoubles(std::size_t n) : cells_(n) {}
 
-  // What is left of a value.
-  double cut(double value) const { return math::from_bits(math::bits(value) & mask_); }
+  static constexpr std::uint64_t mask = ~std::uint64_t{0xffff};  // of the bits that are kept
 
   double operator[](std::size_t i) const {
     const Cell& cell = cells_[i];
-    const std::uint64_t rest = rests_.empty() ? 0 : rests_[i];
-    return math::from_bits(std::uint64_t{cell[0]} << 48 | std::uint64_t{cell[1]} << 32 | std::uint64_t{cell[2]} << 16 |
-                           rest);
+    return math::from_bits(std::uint64_t{cell[0]} << 48 | std::uint64_t{cell[1]} << 32 | std::uint64_t{cell[2]} << 16);
   }
   void set(std::size_t i, double value) {
     const std::uint64_t bits = math::bits(value);
     cells_[i] = {static_cast<std::uint16_t>(bits >> 48), static_cast<std::uint16_t>(bits >> 32),
                  static_cast<std::uint16_t>(bits >> 16)};
-    if (!rests_.empty()) rests_[i] = static_cast<std::uint16_t>(bits);
   }
-  void prefetch(std::size_t i) const {
-    __builtin_prefetch(&cells_[i]);
-    if (!rests_.empty()) __builtin_prefetch(&rests_[i]);
-  }
+  void prefetch(std::size_t i) const { __builtin_prefetch(&cells_[i]); }
 
   void transfer(Archive& archive) {
     auto size = cells_.size();
@@ -54,9 +43,7 @@ class PackedDoubles {
  private:
   using Cell = std::array<std::uint16_t, 3>;  // the most significant first
 
-  std::uint64_t mask_;
   std::vector<Cell> cells_;
-  std::vector<std::uint16_t> rests_;  // empty: cut off
 };
 
 }  // namespace finitesum

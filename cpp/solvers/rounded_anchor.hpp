@@ -1,16 +1,19 @@
-// SVRG's anchor: a full evaluation as in anchor.hpp, of which the margins alone are kept, cut to six bytes each, or
-// nothing. Its derivatives are u_i = l'(z_i + b, y_i) at the cut margins z_i, for which b is the best intercept if it
-// is free. Any u_i make an unbiased step as long as the gradient is formed from the same ones; these leave 2^-72 of the
-// variance without an anchor at the optimum. Being derivatives they are a dual point that sums to zero, and D(u) falls
-// short of the exact margins' by second order: cut derivatives would leave the ends of the conjugates' domains, where
-// many have to be, and cost first order. So does any cut where u has to be scaled into the domain of R*, with a penalty
-// of L1 alone: there the margins are kept exactly, in eight bytes. The objective is that of the exact margins, which
-// the sweep for the gradient computes again from the row at hand. What is not kept is computed and cut whenever it is
-// needed: all bits are the same.
+// SVRG's anchor: a full evaluation as in anchor.hpp, of which eight bytes per row are kept, or six, or nothing.
+//
+// Eight are the derivatives. Six, which leaves room for a sampler by smoothness, are the margins, cut: the derivatives
+// u_i = l'(z_i + b, y_i) are those of the cut margins z_i, for which b is the best intercept if it is free, and a draw
+// computes one. Any u_i make an unbiased step as long as the gradient is formed from the same ones; these leave 2^-72
+// of the variance without an anchor at the optimum. Being derivatives they are a dual point that sums to zero, and D(u)
+// falls short of the exact margins' by second order: cut derivatives would leave the ends of the conjugates' domains,
+// where many have to be, and cost first order. So does any cut where u has to be scaled into the domain of R*, with a
+// penalty of L1 alone: no cut there. The objective is that of exact margins, which the sweep for the gradient computes
+// again from the row at hand. What is not kept is computed, and cut, whenever it is needed: all bits are the same.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
+#include <cstdint>
 #include <vector>
 
 #include "solvers/dual_gap.hpp"
@@ -20,11 +23,30 @@
 namespace finitesum {
 
 struct RoundedAnchor {
-  RoundedAnchor(std::size_t n_rows, bool stores_rows, bool is_exact)
-      : stores(stores_rows), margins(stores_rows ? n_rows : 0, is_exact) {}
+  RoundedAnchor(std::size_t n_rows, bool stores_rows, bool cuts_margins)
+      : stores(stores_rows),
+        cuts(cuts_margins),
+        mask(cuts ? PackedDoubles::mask : ~std::uint64_t{0}),
+        packed(stores && cuts ? n_rows : 0),
+        whole(stores && !cuts ? n_rows : 0) {}
+
+  // By a mask: GCC 12 drops the cut from `cuts ? cut(z) : z`.
+  double kept(double z) const { return math::from_bits(math::bits(z) & mask); }
+  void prefetch(std::size_t i) const {
+    if (stores && cuts) packed.prefetch(i);
+    if (stores && !cuts) __builtin_prefetch(&whole[i]);
+  }
+  void transfer(Archive& archive) {
+    if (stores && cuts) packed.transfer(archive);
+    if (stores && !cuts) archive(whole);
+    archive.integer(rows_computed_again);
+  }
 
   bool stores;
-  PackedDoubles margins;      // x_i.w of all rows, if stored
+  bool cuts;
+  std::uint64_t mask;
+  PackedDoubles packed;       // the margins x_i.w, if they are cut and stored
+  std::vector<double> whole;  // if stored uncut: the margins until evaluate_gradient, then the derivatives
   const double* w = nullptr;  // the caller's
   double intercept = 0;
   double intercept_slope = 0;  // (1/S) sum_i s_i u_i: zero at the best intercept
@@ -40,21 +62,35 @@ void compute_margins(const Problem<View>& problem, RoundedAnchor& anchor, std::s
   if (!anchor.stores) add_atomically(anchor.rows_computed_again, count);
 }
 
-// The cut ones, once they are stored.
+// As they are kept, before evaluate_gradient.
 template <class View>
-void cut_margins(const Problem<View>& problem, RoundedAnchor& anchor, std::size_t first, std::size_t count, double* z) {
+void kept_margins(const Problem<View>& problem, RoundedAnchor& anchor, std::size_t first, std::size_t count,
+                  double* z) {
   if (!anchor.stores) compute_margins(problem, anchor, first, count, z);
-  for (std::size_t k = 0; k < count; ++k) z[k] = anchor.stores ? anchor.margins[first + k] : anchor.margins.cut(z[k]);
+  for (std::size_t k = 0; k < count; ++k) {
+    z[k] = !anchor.stores ? anchor.kept(z[k]) : anchor.cuts ? anchor.packed[first + k] : anchor.whole[first + k];
+  }
 }
 
-// The derivatives of a block of rows, at the anchor's intercept.
+// The derivatives of a block of rows, once the gradient is evaluated.
 template <class View>
 const double* derivatives_of(const Problem<View>& problem, RoundedAnchor& anchor, std::size_t first, std::size_t count,
                              double* room) {
-  cut_margins(problem, anchor, first, count, room);
+  if (anchor.stores && !anchor.cuts) return &anchor.whole[first];
+  kept_margins(problem, anchor, first, count, room);
   for (std::size_t k = 0; k < count; ++k) room[k] += anchor.intercept;
   problem.loss.derivatives(room, TargetBlock(problem.y, first, count).data(), room, count);
   return room;
+}
+
+// The same for one row.
+template <class View>
+double derivative_of(const Problem<View>& problem, const RoundedAnchor& anchor, std::size_t i) {
+  if (anchor.stores) {
+    return anchor.cuts ? problem.derivative(i, anchor.packed[i] + anchor.intercept) : anchor.whole[i];
+  }
+  const double z = dot(row_kernels(problem.kernels, problem.X), problem.X.row(i), anchor.w);
+  return problem.derivative(i, anchor.kept(z) + anchor.intercept);
 }
 
 // The margins, if they are to be stored; the best intercept at w, if it is free; and the objective, but for the cut.
@@ -67,13 +103,19 @@ bool evaluate_intercept(const Problem<View>& problem, const double* w, RoundedAn
     const bool is_finished = for_each_row_block(problem, control, [&](std::size_t first, std::size_t count) {
       std::array<double, block_rows> z;
       compute_margins(problem, anchor, first, count, z.data());
-      for (std::size_t k = 0; k < count; ++k) anchor.margins.set(first + k, z[k]);
+      for (std::size_t k = 0; k < count; ++k) {
+        if (anchor.cuts) {
+          anchor.packed.set(first + k, z[k]);
+        } else {
+          anchor.whole[first + k] = z[k];
+        }
+      }
     });
     if (!is_finished) return false;
   }
   InterceptProblem along{problem.loss, nullptr, problem.y, problem.s, n, problem.n_threads};
   along.compute_z = [&](std::size_t first, std::size_t count, double* z) {
-    cut_margins(problem, anchor, first, count, z);
+    kept_margins(problem, anchor, first, count, z);
   };
   if (problem.has_free_intercept()) anchor.intercept = along.solve(anchor.intercept);
   anchor.objective =
@@ -81,39 +123,45 @@ bool evaluate_intercept(const Problem<View>& problem, const double* w, RoundedAn
   return true;
 }
 
-// The objective, exactly, and (1/S) X^T (s o u).
+// Derivatives, (1/S) X^T (s o u), and where margins were cut the objective of the exact ones.
 template <class View>
 bool evaluate_gradient(const Problem<View>& problem, RoundedAnchor& anchor, double* gradient, Control* control) {
   struct Sums {
-    double losses;
-    double derivatives;
+    double losses = 0;
+    double derivatives = 0;
   };
   std::vector<Sums> blocks((problem.n_rows() + block_rows - 1) / block_rows);
   const double b = anchor.intercept;
   const bool is_finished = sum_gradient(
       problem,
       [&](std::size_t first, std::size_t count, double* u) {
-        std::array<double, block_rows> z;
-        compute_margins(problem, anchor, first, count, z.data());
-        for (std::size_t k = 0; k < count; ++k) {
-          u[k] = anchor.margins.cut(z[k]) + b;
-          z[k] += b;
-        }
         const TargetBlock y(problem.y, first, count);
         Sums& sums = blocks[first / block_rows];
-        sums.losses = problem.loss.value_sum(z.data(), y.data(), problem.weights_from(first), count);
+        if (anchor.cuts) {
+          std::array<double, block_rows> z;
+          compute_margins(problem, anchor, first, count, z.data());
+          for (std::size_t k = 0; k < count; ++k) {
+            u[k] = anchor.kept(z[k]) + b;
+            z[k] += b;
+          }
+          sums.losses = problem.loss.value_sum(z.data(), y.data(), problem.weights_from(first), count);
+        } else {
+          kept_margins(problem, anchor, first, count, u);
+          for (std::size_t k = 0; k < count; ++k) u[k] += b;
+        }
         problem.loss.derivatives(u, y.data(), u, count);
-        sums.derivatives = problem.has_penalized_intercept() ? weighted_sum(problem, u, first, count) : 0;
+        if (anchor.stores && !anchor.cuts) std::copy_n(u, count, &anchor.whole[first]);
+        if (problem.has_penalized_intercept()) sums.derivatives = weighted_sum(problem, u, first, count);
         return u;
       },
       gradient, control);
   if (!is_finished) return false;
-  Sums all{};
+  Sums all;
   for (const Sums& block : blocks) {
     all.losses += block.losses;
     all.derivatives += block.derivatives;
   }
-  anchor.objective = all.losses / problem.total_weight + penalty_value(problem, anchor.w, b);
+  if (anchor.cuts) anchor.objective = all.losses / problem.total_weight + penalty_value(problem, anchor.w, b);
   anchor.intercept_slope = all.derivatives / problem.total_weight;
   return true;
 }

@@ -13,6 +13,7 @@
 #include <cmath>
 #include <cstddef>
 #include <limits>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -40,7 +41,8 @@ class Svrg final : public Solver {
         batch_(inner_loop_.batch_size()),
         iterate_(problem, setup.coef, scaling_),
         outer_(setup.options.acceleration, inner_rule(), steps_.strong_convexity(), problem.n_columns()),
-        anchor_(problem.n_rows(), setup.options.store_derivatives.value_or(true), problem.l2() == 0) {
+        anchor_(problem.n_rows(), setup.options.store_derivatives.value_or(problem.l2() > 0 || !draws_by_smoothness()),
+                problem.l2() > 0 && draws_by_smoothness()) {
     begin();
   }
 
@@ -55,7 +57,7 @@ class Svrg final : public Solver {
     iterate_.set_step(step_size());
     anchored_ = false;
     const auto prefetch_row = [&](std::size_t i) {
-      if (anchor_.stores) anchor_.margins.prefetch(i);
+      anchor_.prefetch(i);
       problem_.y.prefetch(i);
     };
     steps_taken_ = 0;
@@ -104,8 +106,7 @@ class Svrg final : public Solver {
 
   void transfer(Archive& archive) override {
     transfer_iterate(archive, iterate_, problem_.n_columns());
-    if (anchor_.stores) anchor_.margins.transfer(archive);
-    archive.integer(anchor_.rows_computed_again);
+    anchor_.transfer(archive);
     archive(intercept_);
     archive(anchor_.intercept);
     archive(anchor_.intercept_slope);
@@ -138,6 +139,11 @@ class Svrg final : public Solver {
     std::size_t row;
     double strength;  // of the fresh gradient along the row, over the step
   };
+
+  bool draws_by_smoothness() const {
+    const std::string_view sampling = steps_.sampling();
+    return sampling == "lipschitz" || sampling == "adaptive";
+  }
 
   // How far the objective may rise from anchor to anchor, unless it is as good as zero anyway.
   bool is_much_worse(double objective) const {
@@ -212,17 +218,10 @@ class Svrg final : public Solver {
     const double z = iterate_.predict(row) + intercept_;
     const double g = problem_.derivative(i, z);
     if (steps_.observe(i, z, g)) follow_step(iterate_, step_size());
-    const double u = anchor_derivative(i);
+    const double u = derivative_of(problem_, anchor_, i);
     const double strength = problem_.weight(i) * (g - u) * steps_.unbiased(draw) / static_cast<double>(batch_.size());
     batch_[in_batch_++] = {i, strength};
     if (in_batch_ == batch_.size()) step();
-  }
-
-  double anchor_derivative(std::size_t i) const {
-    if (anchor_.stores) return problem_.derivative(i, anchor_.margins[i] + anchor_.intercept);
-    const auto& rows = row_kernels(problem_.kernels, problem_.X);
-    const double z = anchor_.margins.cut(dot(rows, problem_.X.row(i), anchor_.w));
-    return problem_.derivative(i, z + anchor_.intercept);
   }
 
   // All predictions of the batch are made: w moves.

@@ -11,7 +11,7 @@ from reference.philox import philox_words
 def svrg_epochs(problem, rule, w, b, *, seed, inner_length=2.0, iterate="last", outer=None):
     """Yields (w, b, u) at each new anchor, where a free b is at its best; u are the derivatives."""
     n, S, size = problem.n, problem.S, rule.batch_size
-    kept = cut if problem.l2 > 0 else np.asarray
+    kept = cut if problem.l2 > 0 and rule.lipschitz else np.asarray
     steps = -(-max(1, round(inner_length * n)) // size)
     importance = (
         _core.SmoothnessSampler(rule.rows, 0.0).importance() if rule.lipschitz else np.ones(n)
@@ -59,7 +59,8 @@ def svrg_epochs(problem, rule, w, b, *, seed, inner_length=2.0, iterate="last", 
 
 
 def cut(x):
-    """The upper 48 bits, which is how an anchor keeps its margins: 37 significant ones."""
+    """The upper 48 bits, which is how an anchor keeps margins where rows are drawn by
+    smoothness: 37 significant ones."""
     return (np.asarray(x, float).view(np.int64) & ~0xFFFF).view(float)
 
 
