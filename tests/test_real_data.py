@@ -51,14 +51,14 @@ def check_against_scikit_learn(problem, matrix, solver, tol=1e-8):
     return result
 
 
-@pytest.mark.parametrize("solver", ["sag", "saga", "svrg", "katyusha"])
+@pytest.mark.parametrize("solver", ["sag", "saga", "svrg", "katyusha", "sdca"])
 def test_a9a(data_folder, solver):
     X, y = load(data_folder, "a9a")
     problem, matrix = logistic(X, signs(y > 0), 1 / len(y))
     check_against_scikit_learn(problem, matrix, solver)
 
 
-@pytest.mark.parametrize("solver", ["sag", "saga", "svrg", "katyusha"])
+@pytest.mark.parametrize("solver", ["sag", "saga", "svrg", "katyusha", "sdca"])
 def test_news20(data_folder, solver):
     X, y = load(data_folder, "news20")
     problem, matrix = logistic(X, signs(np.isin(y, NEWS20_POSITIVE)), 1 / len(y))
