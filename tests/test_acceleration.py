@@ -41,7 +41,7 @@ def ill_conditioned(n=300, p=12, l1_ratio=0.0, loss="logistic", intercept=True):
 
 
 def assert_twins(problem, kind, layouts, *, scaling=(1.0, 0.0), sampling="uniform", epochs=9):
-    """Through the iterates of SVRG: three plain epochs, then a center per epoch."""
+    """Through the iterates of SVRG: plain epochs while these are fast, then a center per epoch."""
     outer = OuterLoop(problem.l2 * np.min(scaling[0]), kind)
     rule = StepRule(problem, "svrg", 0.0, sampling == "lipschitz", scaling=scaling)
     start = np.zeros(problem.X.shape[1])

@@ -3,20 +3,25 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <limits>
 
 #include "solvers/rows.hpp"
 
 namespace finitesum {
 namespace {
 
-// Before the first center: early on the plain solver is fast, and adaptive estimates have yet to be learned.
-constexpr std::size_t n_plain_epochs = 3;
+// At least, before the first center: adaptive estimates have yet to be learned.
+constexpr std::size_t n_plain_epochs = 2;
 
 // alpha_0 of Catalyst where mu = 0 (section 4).
 const double first_momentum = (std::sqrt(5.0) - 1) / 2;
 
 double dot(const double* a, const double* b, std::size_t n) {
   return chained_sum(n, [&](std::size_t j) { return a[j] * b[j]; });
+}
+
+double squared_distance(const double* a, const double* b, std::size_t n) {
+  return chained_sum(n, [&](std::size_t j) { return (a[j] - b[j]) * (a[j] - b[j]); });
 }
 
 }  // namespace
@@ -79,6 +84,7 @@ OuterLoop::OuterLoop(std::optional<Acceleration> kind, const InnerRule& rule, do
 void OuterLoop::reset() {
   kappa_ = 0;
   plain_epochs_ = 0;
+  squared_move_ = std::numeric_limits<double>::infinity();
 }
 
 bool OuterLoop::is_due() {
@@ -91,23 +97,32 @@ bool OuterLoop::is_due() {
 bool OuterLoop::advance(const double* w, double length, double residual) {
   constexpr std::size_t most_epochs = 10;
   const std::size_t p = center_.size();
+  if (kappa_ == 0 && is_fast(w)) return false;
   if (kappa_ == 0 || length > 2 * length_) {
     const double last_kappa = kappa_;
     begin(w, length);
     return kappa_ != last_kappa;
   }
   ++inner_epochs_;
-  const double squared_gradient =
-      kappa_ * kappa_ * chained_sum(p, [&](std::size_t j) { return (center_[j] - w[j]) * (center_[j] - w[j]); });
-  if (residual > rule_.accuracy * std::sqrt(squared_gradient) && inner_epochs_ < most_epochs) return false;
+  const double squared_move = squared_distance(center_.data(), w, p);
+  if (residual > rule_.accuracy * kappa_ * std::sqrt(squared_move) && inner_epochs_ < most_epochs) return false;
   inner_epochs_ = 0;
   if (kind_ == Acceleration::catalyst) {
     extrapolate(w);
-  } else if (!step_back(squared_gradient)) {
-    squared_gradient_ = squared_gradient;
+  } else if (!step_back(squared_move)) {
+    squared_move_ = squared_move;
     step_by_envelope(w);
   }
   return true;
+}
+
+// Whether the plain solver's epochs shrink by more than exp(-contraction), each to the one before: as fast as an inner
+// problem would, so that a center could only be in the way.
+bool OuterLoop::is_fast(const double* w) {
+  const double last = squared_move_;
+  squared_move_ = squared_distance(w, solution_.data(), solution_.size());
+  std::copy_n(w, solution_.size(), solution_.begin());
+  return squared_move_ < std::exp(-2 * rule_.contraction) * last;
 }
 
 // Where kappa would not be positive, n > L / mu about, the plain solver is as fast as it gets.
@@ -143,9 +158,9 @@ void OuterLoop::extrapolate(const double* w) {
 
 // A quasi-Newton step must not double the envelope's gradient; otherwise the plain proximal step from the last center
 // is taken instead. The paper compares values of the envelope, which would cost the table methods a sweep.
-bool OuterLoop::step_back(double squared_gradient) {
+bool OuterLoop::step_back(double squared_move) {
   constexpr double most_growth = 2;
-  if (!is_trial_ || squared_gradient <= most_growth * most_growth * squared_gradient_) return false;
+  if (!is_trial_ || squared_move <= most_growth * most_growth * squared_move_) return false;
   memory_[0].forget_last();
   is_trial_ = false;
   center_ = solution_;
@@ -179,7 +194,7 @@ void OuterLoop::transfer(Archive& archive) {
   archive.integer(is_trial_);
   archive.integer(has_gradient_);
   archive(momentum_);
-  archive(squared_gradient_);
+  archive(squared_move_);
   archive(center_);
   archive(solution_);
   archive(last_gradient_);

@@ -88,9 +88,10 @@ class OuterLoop {
   void transfer(Archive& archive);
 
  private:
+  bool is_fast(const double* w);
   void begin(const double* w, double length);
   void extrapolate(const double* w);
-  bool step_back(double squared_gradient);
+  bool step_back(double squared_move);
   void step_by_envelope(const double* w);
 
   std::optional<Acceleration> kind_;
@@ -102,8 +103,8 @@ class OuterLoop {
   std::size_t inner_epochs_ = 0;
   bool is_trial_ = false;  // the center is a quasi-Newton step, to be judged
   bool has_gradient_ = false;
-  double momentum_ = 0;  // Catalyst's alpha_k
-  double squared_gradient_ = 0;
+  double momentum_ = 0;      // Catalyst's alpha_k
+  double squared_move_ = 0;  // of the last inner problem, or plain epoch
   std::vector<double> center_;
   std::vector<double> solution_;  // of the last inner problem: w_{k-1}
   std::vector<double> gradient_;  // of the envelope, like the next

@@ -4,19 +4,25 @@
 import numpy as np
 
 PAIRS = 20
-PLAIN_EPOCHS = 3
+PLAIN_EPOCHS = 2
 FIRST = (np.sqrt(5) - 1) / 2
 
 
 class OuterLoop:
     def __init__(self, mu, kind):
         self.mu, self.kind, self.kappa, self.plain = mu, kind, 0.0, 0
+        self.v, self.move = 0.0, np.inf
 
     def advance(self, v, length):
         """The next center after the inner solution v; None while v is the plain solver's."""
         if self.plain < PLAIN_EPOCHS:
             self.plain += 1
             return None
+        if self.kappa == 0:
+            last, self.move = self.move, np.linalg.norm(v - self.v)
+            self.v = v
+            if self.move < np.exp(-1) * last:
+                return None
         if self.kappa == 0 or length > 2 * self.length:
             self.length, self.kappa = length, max(1 / length - self.mu, 0.0)
             self.y, self.v, self.a = v, v, FIRST
