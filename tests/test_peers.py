@@ -39,6 +39,12 @@ GRID = make_grid(list(LOSSES), list(BUNDLED.values()), list(PENALTIES), [10.0], 
 PROBLEM = Problem("breast_cancer", "logistic", 1.0)
 
 
+@pytest.fixture(autouse=True)
+def environment_restored(monkeypatch):
+    for prefix in ("OMP", "OPENBLAS", "MKL", "NUMBA"):  # which the command sets
+        monkeypatch.setenv(f"{prefix}_NUM_THREADS", "1")
+
+
 def load(problem):
     return load_dataset(problem.data, np.float64)
 
@@ -216,6 +222,19 @@ def test_auto_cut_off_counts_as_slow():
     assert outcome.best == "newton"
     assert outcome.ratio == math.inf
     assert "0 of 1 problems (0%)" in auto.document([outcome], 1e-6)
+
+
+def test_default_grid_is_the_large_data():
+    problems = make_grid(["logistic", "multinomial"], None, ["l2"], [1.0], True)
+    names = [problem.data for problem in problems]
+    assert names == ["news20", "a9a", "covtype_scaled", "protein", "mnist"]
+    assert all(problem.fit_intercept for problem in problems)
+
+
+def test_data_that_are_not_there_are_named(monkeypatch, tmp_path):
+    monkeypatch.setenv("FINITESUM_DATA", str(tmp_path))
+    with pytest.raises(SystemExit, match=f"a9a in {tmp_path}"):
+        command.main(["--data", "a9a", "--solver", "finitesum auto"])
 
 
 def test_names_are_unique():

@@ -1,13 +1,14 @@
 """Seconds to accuracy of this package and of other libraries, as Markdown.
 
     python -m bench.peers [--data a9a news20] [--loss logistic] [--penalty l2] [--alpha 10 1 0.1]
-                          [--solver 'finitesum *' 'scikit-learn *'] [--budget 10] [--threads 1]
+                          [--solver 'finitesum *' 'scikit-learn *'] [--budget 4] [--threads 1]
                           [--markdown FILE] [--figure FILE]
 
 How it is measured: `measure.py` and docs/benchmarks.md.
 """
 
 import argparse
+import resource
 import sys
 import time
 from collections.abc import Sequence
@@ -117,7 +118,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--solver", nargs="+", metavar="PATTERN", default=[BASELINE, "[!f]*"],
                         help="default: finitesum auto and all others")  # fmt: skip
     parser.add_argument("--intercept", action="store_true", help="with one, not penalized")
-    parser.add_argument("--budget", type=float, default=10.0, help="seconds per cell")
+    parser.add_argument("--budget", type=float, default=4.0, help="seconds per cell")
     parser.add_argument("--repeats", type=int, default=3, help="runs of a short fit")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--cache", type=Path, default=Path("build/peers"),
@@ -148,7 +149,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
         options.markdown.write_text(text)
     if options.figure is not None:
         draw(cells, options.figure)
-    print(f"{len(cells)} cells in {time.monotonic() - started:.0f} s", file=sys.stderr)
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    print(
+        f"{len(cells)} cells in {time.monotonic() - started:.0f} s, "
+        f"{used.ru_utime + used.ru_stime:.0f} CPU seconds of them measuring",
+        file=sys.stderr,
+    )
 
 
 if __name__ == "__main__":

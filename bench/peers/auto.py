@@ -9,6 +9,7 @@ times as long as the fastest so far is stopped, as all are after the budget.
 
 import argparse
 import math
+import sys
 import time
 import warnings
 from collections.abc import Sequence
@@ -155,8 +156,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 outcome = compare(problem, data, options.tol, options.budget)
                 if outcome is None:
                     print(f"left out, no solver arrives: {problem}", flush=True)
-                    continue
-                outcomes.append(outcome)
+                else:
+                    outcomes.append(outcome)
+                    shown = f"{problem!s:48} {outcome.chosen:10} {outcome.best:10}"
+                    print(f"{shown} {outcome.ratio:.2f}", file=sys.stderr, flush=True)
     if not outcomes:
         raise SystemExit("nothing was measured")
     text = document(outcomes, options.tol)

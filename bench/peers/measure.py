@@ -68,7 +68,7 @@ class Cell:
 class Limits:
     """Seconds per cell, runs per rung, threads."""
 
-    budget: float = 10.0
+    budget: float = 4.0
     repeats: int = 3
     threads: int = 1
 

@@ -24,7 +24,7 @@ from bench.peers.data import Dataset, dataset_names
 LOSSES = {"logistic": "binary", "squared_hinge": "binary", "multinomial": "multiclass",
           "squared": "regression"}  # fmt: skip
 PENALTIES = {"l2": 0.0, "elastic-net": 0.5, "l1": 1.0}
-_NOT_BY_DEFAULT = ("covtype", "breast_cancer", "digits", "wine", "diabetes")
+_NOT_BY_DEFAULT = ("covtype", "covtype_raw", "breast_cancer", "digits", "wine", "diabetes")
 _CERTIFICATE = 1e-13
 
 
@@ -64,14 +64,12 @@ def make_grid(
     strengths: list[float],
     fit_intercept: bool,
 ) -> list[Problem]:
-    """Problems of each loss on the data sets it is made for, the small ones only if named."""
+    """Problems of each loss on the data sets it is made for, some only if they are named."""
     return [
         Problem(name, loss, strength, PENALTIES[penalty], fit_intercept)
         for loss in losses
         for name in dataset_names(LOSSES[loss])
-        if (
-            name in data if data else name not in ("covtype", "digits", "diabetes", "breast_cancer")
-        )
+        if (name not in _NOT_BY_DEFAULT if data is None else name in data)
         for penalty in penalties
         for strength in strengths
         if not (loss == "squared_hinge" and penalty == "elastic-net")  # LinearSVC has none
