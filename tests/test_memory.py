@@ -143,6 +143,6 @@ def test_peak_memory_of_svrg_without_stored_derivatives(iterate, per_column):
 def test_peak_memory_of_dual_coordinate_ascent(loss, per_row):
     """Two numbers per row, and the rows that are left out where there may be such."""
     rows, columns = TALL
-    peak = peak_bytes("sdca", "uniform", loss, rows, columns)
+    peak = peak_bytes("sdca", TALL, sampling="uniform", loss=loss)
     assert peak <= per_row * rows + 16 * columns + SLACK
     assert peak >= per_row * rows - SLACK

@@ -48,7 +48,8 @@ solver_options : dict or None, default=None
     to itself, is the longer the more they are; default 1.
 
     ``"store_derivatives"`` (svrg, but not for several classes together): False keeps nothing per
-    sample, at two gradients per draw and some more passes per anchor; default True.
+    sample, at two gradients per draw and some more passes per anchor. Default True, unless draws
+    by smoothness meet a penalty of L1 alone: then that alone keeps within 8 bytes per sample.
 
     ``"scale_columns"`` (sag, saga, svrg, but not for several classes together): steps of their own
     length for columns, and centered dense rows if there is an intercept. The objective, the penalty
