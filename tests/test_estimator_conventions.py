@@ -49,7 +49,7 @@ def test_pickle_and_clone(Estimator: Any) -> None:
 @pytest.mark.parametrize("solver", SOLVERS)
 @pytest.mark.parametrize("Estimator", ALL)
 def test_same_seed_same_bits(Estimator: Any, solver: str) -> None:
-    estimator = Estimator(solver=solver, random_state=5, tol=1e-3)
+    estimator = Estimator(solver=solver, random_state=5, tol=1e-3, max_iter=5000)
     skip_unless_solvable(estimator, solver)
     X, y = design(), target_of(estimator)
     first, second = (clone(estimator).fit(X, y) for _ in range(2))
