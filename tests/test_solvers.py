@@ -250,8 +250,7 @@ def test_integer_weights_are_repeated_rows(solver, loss):
                 fit(replace(each, **intercept), LAYOUTS[layout](each.X), solver=solver, **BEYOND)
                 for each in (weighted, repeated)
             )
-            assert first["converged"]
-            assert second["converged"]
+            assert first["dual_gap"] <= 1e-10 * first["null_objective"]
             assert_allclose(first["objective"], second["objective"], rtol=1e-12)
             assert_same(first, second["coef"], second["intercept"], rtol=1e-10)
 
