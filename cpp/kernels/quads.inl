@@ -15,6 +15,7 @@ FINITESUM_INLINE void sums_of_eight_lanes(std::size_t n, double* out, const Term
   double acc[Sums][lanes] = {};
   std::size_t j = 0;
   for (; j + lanes <= n; j += lanes) {
+#pragma GCC unroll 8  // else the accumulators stay in memory
     for (std::size_t k = 0; k < Sums; ++k) {
 #pragma omp simd
       for (std::size_t l = 0; l < lanes; ++l) acc[k][l] += term(j + l, k);
@@ -28,6 +29,7 @@ FINITESUM_INLINE void sums_of_eight_lanes(std::size_t n, double* out, const Term
     // As in lane_sum: the last terms once more as a whole, without those that are counted already.
     const std::size_t first = n - lanes;
     const std::size_t counted = j - first;
+#pragma GCC unroll 8
     for (std::size_t k = 0; k < Sums; ++k) {
 #pragma omp simd
       for (std::size_t l = 0; l < lanes; ++l) {
@@ -36,6 +38,7 @@ FINITESUM_INLINE void sums_of_eight_lanes(std::size_t n, double* out, const Term
       }
     }
   }
+#pragma GCC unroll 8
   for (std::size_t k = 0; k < Sums; ++k) {
     double four[4];
     for (std::size_t l = 0; l < 4; ++l) four[l] = acc[k][l] + acc[k][l + 4];
