@@ -84,7 +84,7 @@ void evaluate_gradient(const Problem<View>& problem, Anchor& anchor, double* gra
       [&](std::size_t first, std::size_t count, double* room) {
         if (anchor.stores) differentiate(problem, anchor.intercept, first, count, anchor.derivatives() + first);
         const double* u = derivatives_of(problem, anchor, first, count, room);
-        if (problem.has_penalized_intercept()) slopes[first / block_rows] = weighted_sum(problem, u, first, count);
+        if (problem.has_penalized_intercept()) slopes[first / block_rows] += weighted_sum(problem, u, first, count);
         return u;
       },
       gradient);

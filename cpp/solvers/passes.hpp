@@ -73,31 +73,46 @@ struct StoredDerivatives {
   const double* operator()(std::size_t first, std::size_t /*count*/, double* /*room*/) const { return u + first; }
 };
 
-// gradient = (1/S) X^T (s o u). Where the coefficients are few beside the entries of X, chunks of the rows, whose
-// number depends on the problem alone, are summed side by side.
-template <class View, class Derivatives>
-void sum_gradient(const Problem<View>& problem, const Derivatives& derivatives, double* gradient) {
+// sum = sum of what add(first, count, sum) adds to p numbers for blocks of rows, small enough to stay in the cache
+// between two visits. Where the columns are few beside the entries of X, chunks of the rows, whose number depends on
+// the problem alone, are summed side by side.
+template <class View, class Add>
+void sum_over_rows(const Problem<View>& problem, double* sum, const Add& add) {
   constexpr std::size_t most_chunks = 16;
+  constexpr std::size_t cached = std::size_t{1} << 14;  // stored entries
   const std::size_t p = problem.n_columns();
   const std::size_t n_blocks = (problem.n_rows() + block_rows - 1) / block_rows;
   const std::size_t n_chunks =
       std::clamp<std::size_t>(problem.X.n_stored() / (8 * p), 1, std::min(most_chunks, n_blocks));
+  const std::size_t at_once =
+      std::clamp<std::size_t>(cached * problem.n_rows() / (problem.X.n_stored() + 1), 16, block_rows);
   const std::size_t stride = n_chunks == 1 ? p : (p + 15) / 8 * 8;  // whole cache lines apart
   std::vector<double> sums(n_chunks == 1 ? 0 : n_chunks * stride);
   parallel_for(n_chunks, problem.n_threads, [&](std::size_t chunk) {
-    double* sum = n_chunks == 1 ? gradient : sums.data() + chunk * stride;
-    std::fill_n(sum, p, 0.0);
-    const std::size_t begin = n_blocks * chunk / n_chunks * block_rows;
+    double* of_chunk = n_chunks == 1 ? sum : sums.data() + chunk * stride;
+    std::fill_n(of_chunk, p, 0.0);
     const std::size_t end = std::min(problem.n_rows(), n_blocks * (chunk + 1) / n_chunks * block_rows);
-    std::array<double, block_rows> room;
-    for_each_block(end - begin, [&](std::size_t first, std::size_t count) {
-      add_gradient(problem, derivatives(begin + first, count, room.data()), begin + first, count, sum);
-    });
+    for (std::size_t first = n_blocks * chunk / n_chunks * block_rows; first < end;) {
+      // No block crosses a multiple of block_rows: sums by block belong to one chunk.
+      const std::size_t count = std::min({at_once, end - first, block_rows - first % block_rows});
+      add(first, count, of_chunk);
+      first += count;
+    }
   });
   for (std::size_t j = 0; n_chunks > 1 && j < p; ++j) {
-    gradient[j] = 0;
-    for (std::size_t chunk = 0; chunk < n_chunks; ++chunk) gradient[j] += sums[chunk * stride + j];
+    sum[j] = 0;
+    for (std::size_t chunk = 0; chunk < n_chunks; ++chunk) sum[j] += sums[chunk * stride + j];
   }
+}
+
+// gradient = (1/S) X^T (s o u). Derivatives computed from margins of the same rows make this the fused pass: one
+// reading of X for the predictions and for the gradient.
+template <class View, class Derivatives>
+void sum_gradient(const Problem<View>& problem, const Derivatives& derivatives, double* gradient) {
+  sum_over_rows(problem, gradient, [&](std::size_t first, std::size_t count, double* sum) {
+    std::array<double, block_rows> room;
+    add_gradient(problem, derivatives(first, count, room.data()), first, count, sum);
+  });
 }
 
 // sum_i s_i u_i over a block u of rows.
