@@ -29,6 +29,7 @@ from linear_data import (
     design,
     labels,
     margins,
+    solvers_of,
     target_of,
     three_classes,
 )
@@ -147,8 +148,14 @@ CASES = [
 
 
 @pytest.mark.parametrize("sparse", [False, True], ids=["dense", "csr"])
-@pytest.mark.parametrize("solver", SOLVERS)
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name.replace(" ", "-"))
+@pytest.mark.parametrize(
+    ("case", "solver"),
+    [
+        pytest.param(case, solver, id=f"{case.name.replace(' ', '-')}-{solver}")
+        for case in CASES
+        for solver in solvers_of(case.ours)
+    ],
+)
 def test_same_optimum_as_scikit_learn(case: Case, solver: str, sparse: bool) -> None:
     X, y = design(sparse), case.target()
     # a fit may stop above tol by the rounding of F, which showed with katyusha

@@ -15,9 +15,12 @@ max_iter : int, default=1000
     Largest number of epochs (as many steps as there are samples).
 fit_intercept : bool, default=True
     Whether to fit an intercept. It is not penalized (by `LinearSVC`: see there).
-solver : {"auto", "sag", "saga", "svrg", "katyusha", "newton"}, default="auto"
+solver : {"auto", "sag", "saga", "svrg", "katyusha", "newton", "newton-cg", "lbfgs", \
+        "accelerated", "gradient_descent"}, default="auto"
     "auto" chooses by the shape of the data; ``solver_`` names the choice. "katyusha" is
-    accelerated svrg, for ill-conditioned problems; it does not fit several outputs together.
+    accelerated svrg, for ill-conditioned problems; it does not fit several outputs together, nor
+    do the last four, which take all samples at once: "newton-cg" and "lbfgs", for penalties
+    without L1, and "accelerated" (FISTA) and "gradient_descent", for any.
     Several outputs with the
     same penalty are fitted side by side by sag, saga and svrg if X is sparse, up to 64 of them,
     until the last one meets ``tol``: a sample drawn serves them all, each output keeps a number per
@@ -48,8 +51,9 @@ solver_options : dict or None, default=None
     ``"store_derivatives"`` (svrg, likewise): False keeps nothing per sample, at two gradients per
     draw and some more passes per anchor; default True.
 
-    ``"scale_columns"`` (sag, saga, svrg, but not for several classes together): steps of their own
-    length for columns, and centered dense rows if there is an intercept. The objective, the penalty
+    ``"scale_columns"`` (sag, saga, svrg, lbfgs, accelerated, gradient_descent, but not for several
+    classes together): steps of their own length for columns, and for the first three centered
+    dense rows if there is an intercept. The objective, the penalty
     and X stay as they are. Default "auto": where columns differ much, unless ``step_size`` is a
     number; steps are then those for columns in units of their own.
 
