@@ -1,11 +1,12 @@
 // The cost of an epoch of each solver, on logistic regression with the penalty 1/n: names are
-// solver/isa/data/dtype/penalty/checks. The time is the difference of two fits that differ in the number of epochs
-// alone, over that number, so that set-up and first epoch do not count. `unchecked` fits never ask for a certificate in
-// between, `checked` ones after each epoch; SVRG and Newton have theirs for nothing. The instruction set is one per
-// process: FINITESUM_ISA=v2 build/bench/bench_solvers.
+// solver/isa/data/dtype/penalty/checks, and pass/isa/data/dtype for the fused pass. The time is the difference of two
+// fits that differ in the number of epochs alone, over that number, so that set-up and first epoch do not count.
+// `unchecked` fits never ask for a certificate in between, `checked` ones after each epoch; SVRG and Newton have theirs
+// for nothing. The instruction set is one per process: FINITESUM_ISA=v2 build/bench/bench_solvers.
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <string>
 #include <type_traits>
 
@@ -13,6 +14,7 @@
 
 #include "api/fit.hpp"
 #include "isa/isa.hpp"
+#include "memory_speed.hpp"
 #include "synthetic.hpp"
 
 namespace finitesum::bench {
@@ -39,6 +41,7 @@ const Data<T>& data_of(Shape shape) {
 struct Run {
   double seconds;
   std::size_t epochs;
+  double passes;
 };
 
 template <class T>
@@ -55,7 +58,7 @@ Run run(const Case& c, const Data<T>& data, std::size_t max_iter) {
   request.stop.max_iter = max_iter;
   request.stop.check_interval = c.checked ? 1 : max_iter;
   const FitResult result = fit(request);
-  return {result.history.back().seconds, result.n_iter};
+  return {result.history.back().seconds, result.n_iter, result.history.back().passes};
 }
 
 template <class T>
@@ -78,6 +81,33 @@ void epoch(benchmark::State& state, const Case& c) {
   state.SetItemsProcessed(state.iterations() * static_cast<std::int64_t>(data.values.size()));
 }
 
+// The fused pass, from conjugate gradients, whose epochs are little else: milliseconds per pass, and `of_limit`, the
+// share of the memory's speed at which it reads X.
+template <class T>
+void pass(benchmark::State& state, Shape shape) {
+  const Data<T>& data = data_of<T>(shape);
+  const Case c{"newton-cg", shape, 0, true};
+  double best = std::numeric_limits<double>::infinity();
+  for (auto _ : state) {
+    const Run short_run = run(c, data, 1);
+    const Run long_run = run(c, data, 4);
+    const double seconds = (long_run.seconds - short_run.seconds) / (long_run.passes - short_run.passes);
+    state.SetIterationTime(std::max(seconds, 1e-9));
+    best = std::min(best, seconds);
+  }
+  const std::size_t bytes = data.values.size() * sizeof(T) + data.indices.size() * sizeof(std::int32_t);
+  state.counters["of_limit"] = static_cast<double>(bytes) / best / memory_speed(bytes).read;
+}
+
+template <class T>
+void add_pass(Shape shape) {
+  const std::string name =
+      std::string("pass/") + kernels().isa + "/" + name_of(shape) + (std::is_same_v<T, float> ? "/f32" : "/f64");
+  benchmark::RegisterBenchmark(name.c_str(), [shape](benchmark::State& state) { pass<T>(state, shape); })
+      ->UseManualTime()
+      ->Unit(benchmark::kMillisecond);
+}
+
 template <class T>
 void add(const Case& c) {
   std::string name = c.solver + "/" + kernels().isa + "/" + name_of(c.shape);
@@ -91,6 +121,7 @@ void add(const Case& c) {
 
 template <class T>
 void add_all(Shape shape) {
+  add_pass<T>(shape);
   for (const double l1_ratio : {0.0, 1.0}) {
     for (const char* solver : {"sag", "saga"}) {
       for (const bool checked : {false, true}) add<T>({solver, shape, l1_ratio, checked});

@@ -32,6 +32,13 @@ ALL = [
 ]
 
 
+def solvers_of(estimator: Any) -> list[str]:
+    """Those that take its penalty."""
+    parameters = estimator.get_params()
+    has_l1 = parameters.get("l1_ratio", 0) > 0 or parameters.get("penalty") == "l1"
+    return _core.solver_names(has_l1=has_l1 or isinstance(estimator, Lasso))
+
+
 def design(sparse: bool = False) -> Any:
     rng = np.random.default_rng(3)
     X = StandardScaler().fit_transform(rng.normal(size=(N, P)) @ rng.normal(size=(P, P)))

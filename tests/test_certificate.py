@@ -10,7 +10,7 @@ from scipy.optimize import minimize
 from finitesum import _core
 from reference.dual_point import feasible
 from reference.problem import LAYOUTS, can_solve, csr_tuple, fit
-from reference.random_problems import PARAMETERS, random_problem
+from reference.random_problems import PARAMETERS, random_problem, solvers_for
 from reference.step_size import StepRule
 from reference.svrg import svrg_epochs
 from reference.table import table_epochs
@@ -154,9 +154,8 @@ def test_lower_bound_is_the_dual_objective_of_the_anchor(loss, penalty):
         assert_allclose(result["lower_bound"], expected, rtol=1e-10, atol=1e-12)
 
 
-@pytest.mark.parametrize("solver", SOLVERS)
+@pytest.mark.parametrize(("solver", "penalty"), solvers_for(*PENALIZED))
 @each_loss
-@each_penalty
 def test_gap_closes(solver, loss, penalty):
     """Down to rounding, so a small tol can be met; on the way it is a fair estimate."""
     problem = random_problem(loss, penalty, n=60, p=10, weighted=True, seed=3)

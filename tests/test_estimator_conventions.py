@@ -12,7 +12,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 import finitesum
 from finitesum import ElasticNet, Lasso, LogisticRegression, Ridge, _core
-from linear_data import ALL, SOLVERS, P, design, labels, skip_unless_solvable, target_of
+from linear_data import ALL, P, design, labels, skip_unless_solvable, solvers_of, target_of
 
 
 @pytest.mark.parametrize("sparse", [False, True], ids=["dense", "csr"])
@@ -46,8 +46,9 @@ def test_pickle_and_clone(Estimator: Any) -> None:
     assert not hasattr(fresh, "coef_")
 
 
-@pytest.mark.parametrize("solver", SOLVERS)
-@pytest.mark.parametrize("Estimator", ALL)
+@pytest.mark.parametrize(
+    ("Estimator", "solver"), [(each, solver) for each in ALL for solver in solvers_of(each())]
+)
 def test_same_seed_same_bits(Estimator: Any, solver: str) -> None:
     estimator = Estimator(solver=solver, random_state=5, tol=1e-3, max_iter=5000)
     skip_unless_solvable(estimator, solver)
@@ -70,8 +71,14 @@ def test_random_state_instance_advances() -> None:
     assert not np.array_equal(*coefs)
 
 
-@pytest.mark.parametrize("solver", SOLVERS)
-@pytest.mark.parametrize("Estimator", [ElasticNet, Lasso, LogisticRegression, Ridge])
+@pytest.mark.parametrize(
+    ("Estimator", "solver"),
+    [
+        (each, solver)
+        for each in (ElasticNet, Lasso, LogisticRegression, Ridge)
+        for solver in solvers_of(each())
+    ],
+)
 def test_warm_start_at_the_optimum_ends_at_once(Estimator: Any, solver: str) -> None:
     estimator = Estimator(tol=1e-8, solver=solver, random_state=0, max_iter=5000)
     skip_unless_solvable(estimator, solver)

@@ -30,6 +30,7 @@ from linear_data import (
     labels,
     margins,
     skip_unless_solvable,
+    solvers_of,
     target_of,
     three_classes,
 )
@@ -148,8 +149,14 @@ CASES = [
 
 
 @pytest.mark.parametrize("sparse", [False, True], ids=["dense", "csr"])
-@pytest.mark.parametrize("solver", SOLVERS)
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name.replace(" ", "-"))
+@pytest.mark.parametrize(
+    ("case", "solver"),
+    [
+        pytest.param(case, solver, id=f"{case.name.replace(' ', '-')}-{solver}")
+        for case in CASES
+        for solver in solvers_of(case.ours)
+    ],
+)
 def test_same_optimum_as_scikit_learn(case: Case, solver: str, sparse: bool) -> None:
     skip_unless_solvable(case.ours, solver)
     X, y = design(sparse), case.target()

@@ -139,8 +139,8 @@ def test_loops_are_vectorized(tmp_path, isa):
     )
     n_losses, n_dtypes = len(_core.loss_names()), 2
     instances = {
-        # axpy; step and step_l1; scaled; coupled_step
-        "dense.inl": [n_dtypes, 2 * n_dtypes, 2 * n_dtypes, n_dtypes],
+        # axpy; axpy_squares; step and step_l1; scaled; coupled_step
+        "dense.inl": [n_dtypes, n_dtypes, 2 * n_dtypes, 2 * n_dtypes, n_dtypes],
         "losses.inl": [n_losses, n_losses],  # derivatives; curvatures
         # whole groups and the last one of: dots and norms; both sums, weighted or not
         "lanes.inl": 2 * [4 * n_dtypes + 4 * n_losses],

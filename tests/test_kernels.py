@@ -93,6 +93,38 @@ def test_dense_axpy(isa, dtype, n):
 @each_isa
 @each_dtype
 @each_length
+def test_dense_axpy_squares(isa, dtype, n):
+    x, w = normal(n, 0, dtype), normal(n, 1)
+    actual = w.copy()
+    _core.kernels(isa).dense_axpy_squares(0.7, x, actual)
+    assert_array_equal(actual, w + 0.7 * x.astype(float) ** 2)
+
+
+@each_isa
+@each_dtype
+@each_length
+def test_packed_rows_are_strips_of_eight(isa, dtype, n):
+    x, strips = normal(n, 0, dtype), np.full(-(-n // 8) * 8, 7.0)
+    _core.kernels(isa).pack_row(0.3, x, strips)
+    assert_array_equal(strips[:n], 0.3 * x.astype(float))
+    assert np.all(strips[n:] == 7)
+
+
+@each_isa
+@pytest.mark.parametrize("n", [0, 1, 2, 255, 256])
+def test_products_of_strips(isa, n):
+    a, b = normal(8 * n, 0), normal(8 * n, 1)
+    expected = np.zeros((8, 8))
+    for i in range(n):  # each entry in the order of the rows
+        expected += np.outer(a[8 * i :][:8], b[8 * i :][:8])
+    out = np.full(64, np.nan)
+    _core.kernels(isa).multiply_strips(a, b, out)
+    assert_array_equal(out.reshape(8, 8), expected)
+
+
+@each_isa
+@each_dtype
+@each_length
 @pytest.mark.parametrize("kernel", ["dense_step", "dense_step_l1"])
 def test_dense_step(isa, dtype, n, kernel):
     x, w, d = normal(n, 0, dtype), normal(n, 1), normal(n, 2)

@@ -9,6 +9,7 @@ import pytest
 import scipy.sparse as sp
 
 from finitesum import LogisticRegression, PoissonRegressor, Ridge, _core
+from linear_data import solvers_of
 
 SOLVERS = _core.solver_names()
 ROWS, COLUMNS = 6000, 50  # more entries than a pass on one thread is left with
@@ -30,21 +31,22 @@ def bits(model):
     )
 
 
-@pytest.mark.parametrize("solver", SOLVERS)
+FITS = {
+    "l2": (LogisticRegression(C=0.01), LABELS),
+    "elastic-net": (LogisticRegression(C=0.01, l1_ratio=0.5), LABELS),
+    "no-penalty": (LogisticRegression(C=np.inf), LABELS),
+    "poisson": (PoissonRegressor(alpha=0.1), COUNTS),
+    "ridge": (Ridge(alpha=10.0), X @ COEF),
+}
+
+
 @pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize(
-    ("estimator", "target"),
-    [
-        (LogisticRegression(C=0.01), LABELS),
-        (LogisticRegression(C=0.01, l1_ratio=0.5), LABELS),
-        (LogisticRegression(C=np.inf), LABELS),
-        (PoissonRegressor(alpha=0.1), COUNTS),
-        (Ridge(alpha=10.0), X @ COEF),
-    ],
-    ids=["l2", "elastic-net", "no-penalty", "poisson", "ridge"],
+    ("name", "solver"), [(name, solver) for name in FITS for solver in solvers_of(FITS[name][0])]
 )
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
-def test_n_threads_does_not_show_in_the_result(estimator, target, layout, solver):
+def test_n_threads_does_not_show_in_the_result(name, layout, solver):
+    estimator, target = FITS[name]
     if solver == "sdca" and getattr(estimator, "C", 1) == np.inf:
         pytest.skip("sdca needs a penalty")
     estimator.set_params(solver=solver, max_iter=3, tol=0.0, check_interval=1, random_state=0)

@@ -20,6 +20,8 @@ from finitesum import _core
 MAX_ITER = 10**6  # the budget ends a fit, not this
 WIDEST_HESSIAN = 3000
 
+_PENALTIES = ("l2", "l1", "elastic-net")
+
 Coefficients = tuple[NDArray[np.float64], NDArray[np.float64]]
 Fit = Callable[[Problem, Dataset, float, int], Coefficients]
 
@@ -32,7 +34,7 @@ class Solver:
     module: str
     fit: Fit
     losses: tuple[str, ...] = ("logistic",)
-    penalties: tuple[str, ...] = ("l2", "l1", "elastic-net")
+    penalties: tuple[str, ...] = _PENALTIES
     intercept: bool = True  # whether it has one that is not penalized
     widest: int | None = None  # the most features it can be given
 
@@ -193,11 +195,18 @@ def _skglm(problem: Problem, data: Dataset, tol: float, threads: int) -> Coeffic
 _SMOOTH = ("logistic", "multinomial")
 _ALL = ("logistic", "squared_hinge", "multinomial", "squared")
 
+
+def _penalties_of(name: str) -> tuple[str, ...]:
+    if name == "sdca":
+        return ("l2", "elastic-net")
+    return _PENALTIES if name in _core.solver_names(has_l1=True) else ("l2",)
+
+
 SOLVERS = (
     Solver("finitesum auto", "finitesum", _finitesum("auto"), _ALL),
     *(
         Solver(f"finitesum {name}", "finitesum", _finitesum(name), _ALL,
-               ("l2", "elastic-net") if name == "sdca" else ("l2", "l1", "elastic-net"),
+               _penalties_of(name),
                widest=WIDEST_HESSIAN if name == "newton" else None)
         for name in _core.solver_names()
     ),

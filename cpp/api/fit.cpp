@@ -19,17 +19,22 @@ namespace {
 template <class View>
 struct SolverChoice {
   const char* name;
+  bool takes_l1;
   std::unique_ptr<Solver> (*make)(const Problem<View>&, const SolverSetup&);
 };
 
 template <class View>
-constexpr std::array<SolverChoice<View>, 6> solver_choices() {
-  return {{{"sag", make_sag<View>},
-           {"saga", make_saga<View>},
-           {"svrg", make_svrg<View>},
-           {"katyusha", make_katyusha<View>},
-           {"sdca", make_sdca<View>},
-           {"newton", make_newton<View>}}};
+constexpr std::array<SolverChoice<View>, 10> solver_choices() {
+  return {{{"sag", true, make_sag<View>},
+           {"saga", true, make_saga<View>},
+           {"svrg", true, make_svrg<View>},
+           {"katyusha", true, make_katyusha<View>},
+           {"sdca", true, make_sdca<View>},
+           {"newton", true, make_newton<View>},
+           {"newton-cg", false, make_newton_cg<View>},
+           {"lbfgs", false, make_lbfgs<View>},
+           {"accelerated", true, make_accelerated<View>},
+           {"gradient_descent", true, make_gradient_descent<View>}}};
 }
 
 // Newton while its Hessian is cheap: it does not mind bad scaling. Else SAG, or SAGA where L1 asks for its proof.
@@ -52,9 +57,12 @@ const char* choose_solver(const View& X, bool has_l1) {
 }
 
 template <class View>
-std::unique_ptr<Solver> make_solver(const Problem<View>& problem, const SolverSetup& setup, const std::string& name) {
+SolverChoice<View> find_solver(const std::string& name, bool has_l1) {
   for (const auto& choice : solver_choices<View>()) {
-    if (name == choice.name) return choice.make(problem, setup);
+    if (name != choice.name) continue;
+    if (has_l1 && !choice.takes_l1)
+      throw std::invalid_argument("solver '" + name + "' takes no L1 penalty: it needs l1_ratio=0.");
+    return choice;
   }
   std::vector<std::string_view> choices = solver_names();
   choices.insert(choices.begin(), "auto");
@@ -76,11 +84,12 @@ FitResult fit_view(const View& X, const FitRequest& request) {
   check_csr(X);
   Control control(request.time_limit, request.interrupted);
   const Problem<View> problem = problem_of(X, request);
-  const NullModel null = fit_null_model(problem);
-
   FitResult result;
   result.solver = request.solver == "auto" ? choose_solver(X, problem.l1() > 0) : request.solver;
+  const SolverChoice<View> choice = find_solver<View>(result.solver, problem.l1() > 0);
   check_options(request, result.solver, false);
+
+  const NullModel null = fit_null_model(problem);
   result.null_objective = null.objective;
   result.coef.resize(X.n_columns);
   DriverLimits limits{null.objective, null.rounding, 0, 0};
@@ -96,7 +105,7 @@ FitResult fit_view(const View& X, const FitRequest& request) {
   }
   const double intercept = request.fit_intercept ? request.intercept_init.value_or(null.intercept) : 0;
   const SolverSetup setup = setup_of(request, result.coef.data(), intercept);
-  const std::unique_ptr<Solver> solver = make_solver(problem, setup, result.solver);
+  const std::unique_ptr<Solver> solver = choice.make(problem, setup);
   Start start{request.coef_init != nullptr, 0};
   if (request.state != nullptr) {
     Archive archive(request.state, request.state_size);
@@ -165,9 +174,11 @@ bool scales_columns(const FitRequest& request) {
       request.X);
 }
 
-std::vector<std::string_view> solver_names() {
+std::vector<std::string_view> solver_names(bool has_l1) {
   std::vector<std::string_view> names;
-  for (const auto& choice : solver_choices<DenseView<double>>()) names.emplace_back(choice.name);
+  for (const auto& choice : solver_choices<DenseView<double>>()) {
+    if (choice.takes_l1 || !has_l1) names.emplace_back(choice.name);
+  }
   return names;
 }
 

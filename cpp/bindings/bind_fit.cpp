@@ -117,7 +117,7 @@ void bind_fit(py::module_& m) {
       },
       py::arg("array"));
   m.def("check_solver_options", [](const py::dict& options) { parse_options(options); });
-  m.def("solver_names", &solver_names);
+  m.def("solver_names", &solver_names, py::arg("has_l1") = false);
   m.def(
       "automatic_solver", [](const py::object& X, bool has_l1) { return automatic_solver(matrix_view(X), has_l1); },
       py::arg("X"), py::arg("has_l1"));

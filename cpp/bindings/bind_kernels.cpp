@@ -40,6 +40,21 @@ void bind_dense(Class& c) {
         dense<T>(k).axpy(a, x.data(), w.mutable_data(), common_length(x, w));
       },
       py::arg("a"), x, w);
+  c.def(
+      "dense_axpy_squares",
+      [](const KernelTable& k, double a, const Array<T>& x, Doubles& w) {
+        dense<T>(k).axpy_squares(a, x.data(), w.mutable_data(), common_length(x, w));
+      },
+      py::arg("a"), x, w);
+  c.def(
+      "pack_row",
+      [](const KernelTable& k, double a, const Array<T>& x, Doubles& strips) {
+        const std::size_t n = common_length(x);
+        if (common_length(strips) < (n + strip_width - 1) / strip_width * strip_width)
+          throw std::invalid_argument("the strips are too short");
+        dense<T>(k).pack_row(a, x.data(), n, strips.mutable_data(), strip_width);
+      },
+      py::arg("a"), x, py::arg("strips").noconvert());
   const auto bind_step = [&](const char* name, auto member) {
     c.def(
         name,
@@ -176,6 +191,12 @@ void bind_kernels(py::module_& m) {
   bind_sparse<double, std::int32_t>(c);
   bind_sparse<double, std::int64_t>(c);
   bind_loss_kernels(c);
+  c.def("multiply_strips", [](const KernelTable& k, const Doubles& a, const Doubles& b, Doubles& out) {
+    const std::size_t size = common_length(a, b);
+    if (size % strip_width != 0 || common_length(out) != strip_width * strip_width)
+      throw std::invalid_argument("the arrays must be strips and a tile");
+    k.multiply_strips(a.data(), b.data(), size / strip_width, out.mutable_data());
+  });
   m.def(
       "kernels", [](const std::string& isa) -> const KernelTable& { return kernels(isa); },
       py::return_value_policy::reference);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "core/math.hpp"
+#include "kernels/gram.inl"
 #include "kernels/lanes.inl"
 #include "kernels/table.hpp"
 
@@ -25,6 +26,15 @@ template <class T>
 void dense_axpy(double a, const T* __restrict x, double* __restrict w, std::size_t n) {
 #pragma omp simd
   for (std::size_t j = 0; j < n; ++j) w[j] += a * static_cast<double>(x[j]);
+}
+
+template <class T>
+void dense_axpy_squares(double a, const T* __restrict x, double* __restrict w, std::size_t n) {
+#pragma omp simd
+  for (std::size_t j = 0; j < n; ++j) {
+    const double x_j = static_cast<double>(x[j]);
+    w[j] += a * (x_j * x_j);
+  }
 }
 
 template <bool HasL1, class T>
@@ -105,7 +115,7 @@ void coupled_step(const T* __restrict x, double* __restrict z, double* __restric
 template <class T>
 constexpr DenseKernels<T> dense_kernels = {dense_dot<T>,      squared_norm<T>, dense_axpy<T>,          dense_step<T>,
                                            dense_step_l1<T>,  centered_dot<T>, scaled_squared_norm<T>, scaled_step<T>,
-                                           scaled_step_l1<T>, coupled_step<T>};
+                                           scaled_step_l1<T>, coupled_step<T>, dense_axpy_squares<T>,  pack_row<T>};
 
 }  // namespace
 }  // namespace finitesum::FINITESUM_ISA

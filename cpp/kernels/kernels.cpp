@@ -3,6 +3,7 @@
 // header with templates, and a check of the object file's symbols after each build (cpp/cmake/CheckIsaSymbols.cmake).
 #include "kernels/columns.inl"
 #include "kernels/dense.inl"
+#include "kernels/gram.inl"
 #include "kernels/losses.inl"
 #include "kernels/quads.inl"
 #include "kernels/sparse.inl"
@@ -17,6 +18,7 @@ namespace {
 template <class... Loss>
 constexpr KernelTable make_table(TypeList<Loss...>) {
   return {FINITESUM_TEXT(FINITESUM_ISA),
+          multiply_strips,
           dense_kernels<float>,
           dense_kernels<double>,
           sparse_kernels<float, std::int32_t>,

@@ -46,6 +46,9 @@ struct CoupledCoefficients {
   double kappa;
 };
 
+// Columns of a strip (kernels/gram.inl).
+inline constexpr std::size_t strip_width = 8;
+
 template <class T>
 struct DenseKernels {
   double (*dot)(const T* x, const double* w, std::size_t n);
@@ -60,6 +63,9 @@ struct DenseKernels {
   void (*scaled_step_l1)(const T* x, double* w, double* d, std::size_t n, const ScaledStep* c);
   void (*coupled_step)(const T* x, double* z, double* y, const double* w, const double* d, double* point, std::size_t n,
                        const CoupledCoefficients* c);
+  void (*axpy_squares)(double a, const T* x, double* w, std::size_t n);  // w_j += a x_j^2
+  // A row a x_j of strips that begin `stride` numbers apart; what is left of the last one stays as it is.
+  void (*pack_row)(double a, const T* x, std::size_t n, double* strips, std::size_t stride);
 };
 
 // Column indices must be unique within a row and lie inside w.
@@ -147,6 +153,8 @@ struct QuadKernels {
 
 struct KernelTable {
   const char* isa;
+  // out = a^T b for strips of n rows: strip_width x strip_width numbers.
+  void (*multiply_strips)(const double* a, const double* b, std::size_t n, double* out);
   DenseKernels<float> dense_f32;
   DenseKernels<double> dense_f64;
   SparseKernels<float, std::int32_t> sparse_f32_i32;

@@ -60,7 +60,7 @@ bool evaluate_gradient(const Problem<View>& problem, Anchor& anchor, double* gra
         double* u = anchor.derivatives() + first;
         for (std::size_t k = 0; k < count; ++k) u[k] += anchor.intercept;
         problem.loss.derivatives(u, TargetBlock(problem.y, first, count).data(), u, count);
-        if (problem.has_penalized_intercept()) slopes[first / block_rows] = weighted_sum(problem, u, first, count);
+        if (problem.has_penalized_intercept()) slopes[first / block_rows] += weighted_sum(problem, u, first, count);
         return u;
       },
       gradient, control);

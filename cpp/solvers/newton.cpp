@@ -1,239 +1,157 @@
-// Proximal Newton with the explicit (p + 1) x (p + 1) Hessian: for narrow data, and where rows or columns are so badly
-// scaled that stochastic steps are too short. J. Lee, Y. Sun, M. Saunders, "Proximal Newton-type methods for minimizing
-// composite functions", SIAM J. Optim. 2014. Losses without a second derivative everywhere take a generalized one. No
-// randomness: integer weights and repeated rows give the same iterates up to rounding.
+// Newton with the explicit (p + 1) x (p + 1) Hessian: for narrow data, and where rows or columns are so badly scaled
+// that stochastic steps are too short. Losses without a second derivative everywhere take a generalized one.
 #include <algorithm>
 #include <array>
 #include <cmath>
 #include <cstddef>
-#include <limits>
-#include <utility>
 #include <vector>
 
-#include "solvers/anchor.hpp"
 #include "solvers/any.hpp"
+#include "solvers/newton_steps.hpp"
 #include "solvers/quadratic_model.hpp"
 #include "solvers/step_size.hpp"
 
 namespace finitesum {
 namespace {
 
-// Adds rows [begin, end) of h x x^T to the model's lower triangle.
-template <class T>
-void add_outer_product(const DenseKernels<T>& k, double h, DenseRow<T> x, std::size_t begin, std::size_t end,
-                       QuadraticModel& model) {
-  for (std::size_t j = begin; j < std::min(end, x.size); ++j) {
-    const double factor = h * double{x.values[j]};
-    if (factor != 0) k.axpy(factor, x.values, model.row(j), j + 1);
-  }
-}
-template <class T, class I>
-void add_outer_product(const SparseKernels<T, I>&, double h, SparseRow<T, I> x, std::size_t begin, std::size_t end,
-                       QuadraticModel& model) {
-  for (std::size_t a = 0; a < x.size; ++a) {
-    const auto j = static_cast<std::size_t>(x.indices[a]);
-    if (j < begin || j >= end) continue;
-    double* row = model.row(j);
-    const double factor = h * double{x.values[a]};
-    for (std::size_t b = 0; b < x.size; ++b) {
-      if (x.indices[b] <= x.indices[a]) row[static_cast<std::size_t>(x.indices[b])] += factor * double{x.values[b]};
-    }
-  }
-}
-
 template <class View>
-class Newton final : public Solver {
+class ExplicitHessian {
  public:
-  Newton(const Problem<View>& problem, const SolverSetup& setup)
+  ExplicitHessian(const Problem<View>& problem, const SolverSetup&)
       : problem_(problem),
-        w_(setup.coef),
-        scratch_(problem.n_columns()),
-        gradient_(problem.n_columns()),
-        anchor_(problem.n_rows()),
-        trial_(problem.n_rows()),
-        direction_(problem.n_rows()),
         model_(problem.n_columns(), problem.fit_intercept, problem.l1(), problem.l2()),
+        n_strips_(View::is_sparse ? 0 : (model_.size() + strip_width - 1) / strip_width),
+        rows_at_once_(View::is_sparse
+                          ? 4 * block_rows
+                          : std::clamp<std::size_t>(most_packed / model_.size() / block_rows, 1, 4) * block_rows),
+        factors_(std::min((problem.n_rows() + block_rows - 1) / block_rows * block_rows, rows_at_once_)),
+        strips_(n_strips_ * strip_width * factors_.size()),
         mean_squared_norm_(unit_smoothness(problem).mean),
-        row_products_(mean_row_size(problem) * mean_row_size(problem) / 2 + 1) {
-    trial_.intercept = setup.intercept;
-    evaluate_margins(problem_, w_, trial_);
-    evaluate_objective(problem_, w_, trial_);
-    margins_ = trial_.margins;
-    evaluate_gradient(problem_, trial_, gradient_.data());
-    std::swap(anchor_, trial_);
-    passes_ = 1;
-  }
+        row_products_(mean_row_size(problem) * mean_row_size(problem) / 2 + 1) {}
 
-  // A generalized Hessian may be singular or too flat: damp (Levenberg and Marquardt) until the step is defined and
-  // decreases the objective. At damping one the model majorizes F, so that only rounding can make every step fail.
-  void run_epoch(std::size_t, Control& control) override {
-    constexpr double smallest_damping = 1e-10;
-    constexpr double largest_damping = 1e2;
-    build_hessian(control);
+  void build(const ModelPoint& point, Control& control) {
     const ElasticNet& penalty = problem_.intercept_penalty;
-    model_.set_intercept({anchor_.intercept, anchor_.intercept_slope, penalty.l1(), penalty.l2()});
-    while (!control.look()) {
-      const bool solved = model_.solve(w_, gradient_.data(), damping_ * curvature_bound(), control, move_);
-      if (solved && std::all_of(move_.begin(), move_.end(), [](double v) { return v == 0; })) {
-        stalled_ = true;
-        return;
-      }
-      if (solved && line_search(control)) {
-        damping_ = damping_ > smallest_damping ? damping_ / 100 : 0;
-        return;
-      }
-      if (control.stopped()) return;
-      if (damping_ >= largest_damping) {
-        stalled_ = true;
-        return;
-      }
-      damping_ = std::max(100 * damping_, smallest_damping);
+    model_.set_intercept({point.anchor.intercept, point.anchor.intercept_slope, penalty.l1(), penalty.l2()});
+    if (is_built_ && problem_.loss.is_quadratic()) return;
+    passes_ += 1;
+    model_.clear();
+    for (std::size_t begin = 0; begin < problem_.n_rows() && !control.stopped(); begin += rows_at_once_) {
+      const std::size_t count = std::min(rows_at_once_, problem_.n_rows() - begin);
+      for_each_block(count, problem_.n_threads, [&](std::size_t first, std::size_t size) {
+        curvatures(point, begin + first, size, factors_.data() + first);
+      });
+      add_rows(problem_.X, begin, count);
+      control.stop_after(count * row_products_);
     }
-  }
-  bool stalled() const override { return stalled_; }
-
-  Certificate check(Control&) override {
-    scratch_ = gradient_;
-    return certify(problem_, anchor_, count_nonzeros(w_, problem_.n_columns()), scratch_.data());
+    is_built_ = !control.stopped();
   }
 
-  std::size_t check_work() const override { return 0; }
-  bool checks_are_free() const override { return true; }
-  double passes() const override { return passes_; }
-  const char* sampling() const override { return "none"; }
-  double step_size() const override { return step_; }
-  void restart_with_half_step() override {}  // every step decreases the objective
-  void transfer(Archive& archive) override {
-    for (std::size_t j = 0; j < problem_.n_columns(); ++j) archive(w_[j]);
-    archive(gradient_);
-    archive(anchor_.margins);
-    archive(anchor_.intercept);
-    archive(anchor_.intercept_slope);
-    archive(anchor_.objective);
-    archive(margins_);
-    archive(damping_);
-    archive(passes_);
+  bool solve(const ModelPoint& point, double damping, Control& control, std::vector<double>& move) {
+    const double shift = damping * curvature_bound(problem_.loss, mean_squared_norm_, model_.trace());
+    return model_.solve(point.w, point.gradient.data(), shift, control, move);
   }
-  double finish() override { return anchor_.intercept; }
+
+  bool margins(const std::vector<double>& move, std::vector<double>& out, Control& control) const {
+    return all_margins(problem_, move.data(), out.data(), &control);
+  }
+
+  double passes() const { return passes_; }
+  void transfer(Archive& archive) { archive(passes_); }
 
  private:
   static std::size_t mean_row_size(const Problem<View>& problem) { return problem.X.n_stored() / problem.n_rows() + 1; }
 
-  void build_hessian(Control& control) {
-    if (hessian_is_built_ && problem_.loss.is_quadratic()) return;
-    passes_ += 1;
-    model_.clear();
-    std::vector<double> factors(std::min(problem_.n_rows(), rows_at_once));
-    for (std::size_t begin = 0; begin < problem_.n_rows() && !control.stopped(); begin += rows_at_once) {
-      const std::size_t count = std::min(rows_at_once, problem_.n_rows() - begin);
-      for_each_block(count, problem_.n_threads, [&](std::size_t first, std::size_t size) {
-        curvatures(begin + first, size, factors.data() + first);
-      });
-      // Each thread has rows of the Hessian of its own, equal areas of its triangle.
-      const auto n_parts = static_cast<std::size_t>(problem_.n_threads);
-      parallel_for(n_parts, problem_.n_threads, [&](std::size_t part) {
-        const auto bound = [&](std::size_t k) {
-          const double share = std::sqrt(static_cast<double>(k) / static_cast<double>(n_parts));
-          return static_cast<std::size_t>(share * static_cast<double>(model_.size()));
-        };
-        add_rows(begin, count, factors.data(), bound(part), part + 1 == n_parts ? model_.size() : bound(part + 1));
-      });
-      control.stop_after(count * row_products_);
-    }
-    hessian_is_built_ = !control.stopped();
-  }
-
   // (1/S) s_i l''(z_i, y_i)
-  void curvatures(std::size_t first, std::size_t count, double* h) const {
+  void curvatures(const ModelPoint& point, std::size_t first, std::size_t count, double* h) const {
     std::array<double, block_rows> z;
-    for (std::size_t k = 0; k < count; ++k) z[k] = margins_[first + k] + anchor_.intercept;
+    for (std::size_t k = 0; k < count; ++k) z[k] = point.margins[first + k] + point.anchor.intercept;
     problem_.loss.curvatures(z.data(), TargetBlock(problem_.y, first, count).data(), h, count);
     for (std::size_t k = 0; k < count; ++k) h[k] *= problem_.weight(first + k) / problem_.total_weight;
   }
 
-  // Adds what the rows of X from `first` on contribute to the rows [begin, end) of the Hessian.
-  void add_rows(std::size_t first, std::size_t count, const double* factors, std::size_t begin, std::size_t end) {
-    const auto& rows = row_kernels(problem_.kernels, problem_.X);
-    const std::size_t p = problem_.n_columns();
-    const bool has_intercept = problem_.fit_intercept && begin <= p && p < end;
-    for (std::size_t k = 0; k < count; ++k) {
-      if (factors[k] == 0) continue;
-      const auto row = problem_.X.row(first + k);
-      add_outer_product(rows, factors[k], row, begin, end, model_);
-      if (has_intercept) {
-        axpy(rows, factors[k], row, model_.row(p));
-        model_.row(p)[p] += factors[k];
+  // Dense rows, with a column of ones for the intercept, are packed times the square roots of their factors, block by
+  // block; each row of tiles of the Hessian belongs to one thread.
+  template <class T>
+  void add_rows(const DenseView<T>& X, std::size_t begin, std::size_t count) {
+    constexpr std::size_t block = block_rows * strip_width;
+    for_each_block(count, problem_.n_threads, [&](std::size_t first, std::size_t size) {
+      double* strips = strips_.data() + first * strip_width * n_strips_;
+      for (std::size_t k = 0; k < size; ++k)
+        pack(X.row(begin + first + k), factors_[first + k], strips + k * strip_width);
+    });
+    parallel_for(n_strips_, problem_.n_threads, [&](std::size_t task) {
+      const std::size_t j = n_strips_ - 1 - task;  // the longest first
+      for_each_block(count, [&](std::size_t first, std::size_t size) {
+        const double* strips = strips_.data() + first * strip_width * n_strips_;
+        for (std::size_t k = 0; k <= j; ++k) add_tile(strips + j * block, strips + k * block, size, j, k);
+      });
+    });
+  }
+  template <class T>
+  void pack(DenseRow<T> x, double factor, double* strips) const {
+    constexpr std::size_t stride = block_rows * strip_width;
+    const double root = std::sqrt(factor);
+    if (factor == 0) {
+      for (std::size_t j = 0; j < n_strips_; ++j) std::fill_n(strips + j * stride, strip_width, 0.0);
+    } else {
+      row_kernels(problem_.kernels, problem_.X).pack_row(root, x.values, x.size, strips, stride);
+    }
+    if (problem_.fit_intercept) strips[x.size / strip_width * stride + x.size % strip_width] = root;
+  }
+  void add_tile(const double* a, const double* b, std::size_t count, std::size_t j, std::size_t k) {
+    std::array<double, strip_width * strip_width> tile;
+    problem_.kernels.multiply_strips(a, b, count, tile.data());
+    for (std::size_t r = 0; r < strip_width && j * strip_width + r < model_.size(); ++r) {
+      double* row = model_.row(j * strip_width + r) + k * strip_width;
+      const std::size_t size = std::min(strip_width, model_.size() - k * strip_width);
+      for (std::size_t c = 0; c < size; ++c) row[c] += tile[r * strip_width + c];
+    }
+  }
+
+  // Each thread has rows of the Hessian of its own, equal areas of its triangle.
+  template <class T, class I>
+  void add_rows(const CsrView<T, I>& X, std::size_t first, std::size_t count) {
+    const auto n_parts = static_cast<std::size_t>(problem_.n_threads);
+    parallel_for(n_parts, problem_.n_threads, [&](std::size_t part) {
+      const auto bound = [&](std::size_t k) {
+        const double share = std::sqrt(static_cast<double>(k) / static_cast<double>(n_parts));
+        return k == n_parts ? model_.size() : static_cast<std::size_t>(share * static_cast<double>(model_.size()));
+      };
+      for (std::size_t k = 0; k < count; ++k) {
+        if (factors_[k] != 0) add_outer_product(X.row(first + k), factors_[k], bound(part), bound(part + 1));
+      }
+    });
+  }
+  // Adds rows [begin, end) of h (x, 1) (x, 1)^T to the lower triangle.
+  template <class T, class I>
+  void add_outer_product(SparseRow<T, I> x, double h, std::size_t begin, std::size_t end) {
+    for (std::size_t a = 0; a < x.size; ++a) {
+      const auto j = static_cast<std::size_t>(x.indices[a]);
+      if (j < begin || j >= end) continue;
+      double* row = model_.row(j);
+      const double factor = h * double{x.values[a]};
+      for (std::size_t b = 0; b < x.size; ++b) {
+        if (x.indices[b] <= x.indices[a]) row[static_cast<std::size_t>(x.indices[b])] += factor * double{x.values[b]};
       }
     }
-  }
-
-  // An upper bound of the Hessian's largest eigenvalue: sup l'' times the mean squared row norm, or the trace.
-  double curvature_bound() {
-    const double smoothness = problem_.loss.smoothness();
-    return std::isfinite(smoothness) ? smoothness * mean_squared_norm_ : model_.trace();
-  }
-
-  // Backtracks along move_ until F decreases enough; false if the move promises nothing or does not keep its promise,
-  // or control stops the work.
-  bool line_search(Control& control) {
-    constexpr double smallest_step = 1e-3;
-    constexpr double sufficient = 1e-4;  // of the decrease promised by the model (Armijo)
     const std::size_t p = problem_.n_columns();
-    if (!all_margins(problem_, move_.data(), direction_.data(), &control)) return false;
-    double promised = -penalty_value(problem_, w_, anchor_.intercept);
-    for (std::size_t j = 0; j < p; ++j) {
-      promised += gradient_[j] * move_[j];
-      scratch_[j] = w_[j] + move_[j];
+    if (problem_.fit_intercept && begin <= p && p < end) {
+      axpy(row_kernels(problem_.kernels, problem_.X), h, x, model_.row(p));
+      model_.row(p)[p] += h;
     }
-    const double intercept_move = problem_.fit_intercept ? move_[p] : 0;
-    promised += anchor_.intercept_slope * intercept_move;
-    promised += penalty_value(problem_, scratch_.data(), anchor_.intercept + intercept_move);
-    // Moves too small to be seen in the objective still sharpen the certificate.
-    const double rounding = 4 * std::numeric_limits<double>::epsilon() * anchor_.objective;
-    if (!(promised <= rounding)) return false;
-    for (double t = 1; t > smallest_step; t /= 2) {
-      for (std::size_t j = 0; j < p; ++j) scratch_[j] = w_[j] + t * move_[j];
-      for (std::size_t i = 0; i < margins_.size(); ++i) trial_.margins[i] = margins_[i] + t * direction_[i];
-      trial_.intercept = anchor_.intercept + t * intercept_move;
-      evaluate_objective(problem_, scratch_.data(), trial_);
-      if (trial_.objective <= anchor_.objective + sufficient * t * promised + rounding) {
-        return accept_trial(t, control);
-      }
-    }
-    return false;
   }
 
-  // The trial t times the move away becomes the iterate, unless control stops the work.
-  bool accept_trial(double t, Control& control) {
-    const std::size_t p = problem_.n_columns();
-    if (!evaluate_gradient(problem_, trial_, move_.data(), &control)) return false;
-    std::copy_n(move_.data(), p, gradient_.data());
-    std::copy_n(scratch_.data(), p, w_);
-    for (std::size_t i = 0; i < margins_.size(); ++i) margins_[i] += t * direction_[i];
-    std::swap(anchor_, trial_);
-    step_ = t;
-    passes_ += 1;
-    return true;
-  }
-
-  static constexpr std::size_t rows_at_once = 4 * block_rows;
+  static constexpr std::size_t most_packed = std::size_t{1} << 16;  // numbers: what the second-level cache holds
 
   const Problem<View>& problem_;
-  double* w_;
-  std::vector<double> scratch_;
-  std::vector<double> gradient_;
-  Anchor anchor_;  // the iterate, its derivatives and objective
-  Anchor trial_;
-  std::vector<double> margins_;  // of the iterate, without the intercept
-  std::vector<double> direction_;
-  std::vector<double> move_;
   QuadraticModel model_;
+  std::size_t n_strips_;
+  std::size_t rows_at_once_;
+  std::vector<double> factors_;
+  std::vector<double> strips_;
   double mean_squared_norm_;
   std::size_t row_products_;  // per row of X, on average
-  bool hessian_is_built_ = false;
-  double damping_ = 0;
-  bool stalled_ = false;
-  double step_ = 1;
+  bool is_built_ = false;
   double passes_ = 0;
 };
 
@@ -241,7 +159,7 @@ class Newton final : public Solver {
 
 template <class View>
 std::unique_ptr<Solver> make_newton(const Problem<View>& problem, const SolverSetup& setup) {
-  return std::make_unique<Newton<View>>(problem, setup);
+  return std::make_unique<NewtonSteps<View, ExplicitHessian<View>>>(problem, setup);
 }
 
 FINITESUM_FOR_EACH_VIEW(make_newton)

@@ -93,42 +93,58 @@ struct StoredDerivatives {
   const double* operator()(std::size_t first, std::size_t /*count*/, double* /*room*/) const { return u + first; }
 };
 
-// gradient = (1/S) X^T (s o u). Where the coefficients are few beside the entries of X, chunks of the rows, whose
-// number depends on the problem alone, are summed side by side. False if control stops the work.
-template <class View, class Derivatives>
-bool sum_gradient(const Problem<View>& problem, const Derivatives& derivatives, double* gradient,
-                  Control* control = nullptr) {
+// sum = sum of what add(first, count, sum) adds to p numbers for blocks of rows, small enough to stay in the cache
+// between two visits. Where the columns are few beside the entries of X, chunks of the rows, whose number depends on
+// the problem alone, are summed side by side. False if control stops the work.
+template <class View, class Add>
+bool sum_over_rows(const Problem<View>& problem, double* sum, const Add& add, Control* control = nullptr) {
   constexpr std::size_t most_chunks = 16;
+  constexpr std::size_t cached = std::size_t{1} << 14;  // stored entries
   const std::size_t p = problem.n_columns();
   const std::size_t n_blocks = (problem.n_rows() + block_rows - 1) / block_rows;
   const std::size_t n_chunks =
       std::clamp<std::size_t>(problem.X.n_stored() / (8 * p), 1, std::min(most_chunks, n_blocks));
+  const std::size_t at_once =
+      std::clamp<std::size_t>(cached * problem.n_rows() / (problem.X.n_stored() + 1), 16, block_rows);
   const std::size_t stride = n_chunks == 1 ? p : (p + 15) / 8 * 8;  // whole cache lines apart
   std::vector<double> sums(n_chunks == 1 ? 0 : n_chunks * stride);
-  std::fill_n(gradient, p, 0.0);
+  std::fill_n(sum, p, 0.0);
   // Part after part, so many blocks of every chunk.
   const std::size_t longest = (n_blocks + n_chunks - 1) / n_chunks;
   const std::size_t work = (problem.X.n_stored() / problem.n_rows() + 1) * block_rows * n_chunks;
   const bool is_finished = in_parts(longest, 1, work, control, [&](std::size_t part_begin, std::size_t part_end) {
     parallel_for(n_chunks, problem.n_threads, [&](std::size_t chunk) {
-      double* sum = n_chunks == 1 ? gradient : sums.data() + chunk * stride;
+      double* of_chunk = n_chunks == 1 ? sum : sums.data() + chunk * stride;
       const std::size_t chunk_begin = n_blocks * chunk / n_chunks;
       const std::size_t chunk_end = n_blocks * (chunk + 1) / n_chunks;
       const std::size_t begin = std::min(chunk_begin + part_begin, chunk_end) * block_rows;
       const std::size_t end = std::min(problem.n_rows(), std::min(chunk_begin + part_end, chunk_end) * block_rows);
-      if (begin >= end) return;
-      std::array<double, block_rows> room;
-      for_each_block(end - begin, [&](std::size_t first, std::size_t count) {
-        add_gradient(problem, derivatives(begin + first, count, room.data()), begin + first, count, sum);
-      });
+      for (std::size_t first = begin; first < end;) {
+        // No block crosses a multiple of block_rows: sums by block belong to one chunk.
+        const std::size_t count = std::min({at_once, end - first, block_rows - first % block_rows});
+        add(first, count, of_chunk);
+        first += count;
+      }
     });
   });
   if (!is_finished) return false;
   for (std::size_t j = 0; n_chunks > 1 && j < p; ++j) {
-    gradient[j] = 0;
-    for (std::size_t chunk = 0; chunk < n_chunks; ++chunk) gradient[j] += sums[chunk * stride + j];
+    sum[j] = 0;
+    for (std::size_t chunk = 0; chunk < n_chunks; ++chunk) sum[j] += sums[chunk * stride + j];
   }
   return true;
+}
+
+// gradient = (1/S) X^T (s o u). Derivatives computed from margins of the same rows make this the fused pass: one
+// reading of X for the predictions and for the gradient.
+template <class View, class Derivatives>
+bool sum_gradient(const Problem<View>& problem, const Derivatives& derivatives, double* gradient,
+                  Control* control = nullptr) {
+  const auto add = [&](std::size_t first, std::size_t count, double* sum) {
+    std::array<double, block_rows> room;
+    add_gradient(problem, derivatives(first, count, room.data()), first, count, sum);
+  };
+  return sum_over_rows(problem, gradient, add, control);
 }
 
 // sum_i s_i u_i over a block u of rows.

@@ -144,14 +144,14 @@ bool evaluate_gradient(const Problem<View>& problem, RoundedAnchor& anchor, doub
             u[k] = anchor.kept(z[k]) + b;
             z[k] += b;
           }
-          sums.losses = problem.loss.value_sum(z.data(), y.data(), problem.weights_from(first), count);
+          sums.losses += problem.loss.value_sum(z.data(), y.data(), problem.weights_from(first), count);
         } else {
           kept_margins(problem, anchor, first, count, u);
           for (std::size_t k = 0; k < count; ++k) u[k] += b;
         }
         problem.loss.derivatives(u, y.data(), u, count);
         if (anchor.stores && !anchor.cuts) std::copy_n(u, count, &anchor.whole[first]);
-        if (problem.has_penalized_intercept()) sums.derivatives = weighted_sum(problem, u, first, count);
+        if (problem.has_penalized_intercept()) sums.derivatives += weighted_sum(problem, u, first, count);
         return u;
       },
       gradient, control);

@@ -43,6 +43,19 @@ void axpy(const SparseKernels<T, I>& k, double a, SparseRow<T, I> x, double* w) 
   k.axpy(a, x.values, x.indices, x.size, w);
 }
 
+// w_j += a x_j^2
+template <class T>
+void axpy_squares(const DenseKernels<T>& k, double a, DenseRow<T> x, double* w) {
+  k.axpy_squares(a, x.values, w, x.size);
+}
+template <class T, class I>
+void axpy_squares(const SparseKernels<T, I>&, double a, SparseRow<T, I> x, double* w) {
+  for (std::size_t k = 0; k < x.size; ++k) {
+    const double value = double{x.values[k]};
+    w[static_cast<std::size_t>(x.indices[k])] += a * (value * value);
+  }
+}
+
 template <class T>
 double squared_norm(const KernelTable& table, const T* values, std::size_t size) {
   return dense<T>(table).squared_norm(values, size);

@@ -25,8 +25,9 @@ struct SolverOptions {
   std::optional<std::size_t> batch_size;  // rows per step; 1 if not set
   std::optional<bool> store_derivatives;  // the anchor's, one per row; true if not set
 
-  // Of SAG, SAGA and SVRG.
+  // Of these and of the methods that take all rows at once, Newton's excepted.
   std::optional<bool> scale_columns;  // steps of their own length for columns; by the data if not set
+  // Of SAG, SAGA and SVRG.
   std::optional<Acceleration> acceleration;
 };
 
@@ -43,7 +44,10 @@ inline std::vector<OptionRule> option_rules(const SolverOptions& options) {
           {"iterate", options.iterate.has_value(), {"svrg"}, {"svrg"}},
           {"batch_size", options.batch_size.has_value(), {"svrg"}, {"svrg"}},
           {"store_derivatives", options.store_derivatives.has_value(), {"svrg"}, {}},
-          {"scale_columns", options.scale_columns.has_value(), {"sag", "saga", "svrg"}, {}},
+          {"scale_columns",
+           options.scale_columns.has_value(),
+           {"sag", "saga", "svrg", "lbfgs", "accelerated", "gradient_descent"},
+           {}},
           {"acceleration", options.acceleration.has_value(), {"sag", "saga", "svrg"}, {}}};
 }
 

@@ -52,7 +52,8 @@ class Svrg final : public Solver {
     steps_.begin_epoch(number);
     iterate_.settle();
     if (outer_.is_due())
-      recenter(problem_, scaling_, iterate_, outer_, static_cast<double>(inner_loop_.n_steps()) * step_size(), true, coef_);
+      recenter(problem_, scaling_, iterate_, outer_, static_cast<double>(inner_loop_.n_steps()) * step_size(), true,
+               coef_);
     iterate_.wake();
     iterate_.set_step(step_size());
     anchored_ = false;
@@ -267,7 +268,7 @@ class Svrg final : public Solver {
   double last_intercept_ = 0;  // like intercept_
   std::vector<double> last_anchor_;
   std::vector<double> previous_anchor_;  // until the last one is complete
-  double intercept_ = 0;  // of centered rows
+  double intercept_ = 0;                 // of centered rows
   std::size_t draws_ = 0;
   std::size_t anchors_ = 0;
 };

@@ -258,7 +258,7 @@ def _separated_objective(
 
 def _ill_conditioned(report: SmoothnessReport, estimator: Any, n_features: int) -> Finding | None:
     newton = n_features <= _NEWTON_COLUMNS
-    if estimator.solver == "newton" or (estimator.solver == "auto" and newton):
+    if estimator.solver in ("newton", "newton-cg") or (estimator.solver == "auto" and newton):
         return None
     by_smoothness = estimator.sampling in ("auto", "lipschitz", "adaptive")
     method = "svrg" if estimator.solver == "svrg" else "sag"

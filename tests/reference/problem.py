@@ -119,8 +119,9 @@ class Problem:
 
 
 def can_solve(solver, problem):
-    """Dual coordinate ascent needs a strongly convex penalty."""
-    return solver != "sdca" or problem.l2 > 0
+    """Dual coordinate ascent needs a strongly convex penalty, others a smooth one."""
+    takes_l1 = solver in _core.solver_names(has_l1=True)
+    return (solver != "sdca" or problem.l2 > 0) and (takes_l1 or problem.l1 == 0)
 
 
 LAYOUTS = {

@@ -14,6 +14,15 @@ PENALTIES = {
 PARAMETERS = {"huber": 1.35, "smoothed_hinge": 0.5}
 
 
+def solvers_for(*penalties):
+    """(solver, penalty) wherever the solver takes the penalty."""
+    return [
+        (solver, penalty)
+        for penalty in penalties
+        for solver in _core.solver_names(has_l1=PENALTIES[penalty][1] > 0)
+    ]
+
+
 def random_matrix(rng, n, p, density=1.0):
     X = rng.normal(size=(n, p)) * (rng.random((n, p)) < density)
     return X.astype(np.float32).astype(float)

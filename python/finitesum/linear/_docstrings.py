@@ -15,11 +15,14 @@ max_iter : int, default=1000
     Largest number of epochs (as many steps as there are samples).
 fit_intercept : bool, default=True
     Whether to fit an intercept. It is not penalized (by `LinearSVC`: see there).
-solver : {"auto", "sag", "saga", "svrg", "katyusha", "sdca", "newton"}, default="auto"
+solver : {"auto", "sag", "saga", "svrg", "katyusha", "sdca", "newton", "newton-cg", "lbfgs", \
+        "accelerated", "gradient_descent"}, default="auto"
     "auto" chooses by the shape of the data; ``solver_`` names the choice. "katyusha" is
     accelerated svrg, for ill-conditioned problems, "sdca" dual coordinate ascent, for sparse data
     and penalties that are not weak; it needs an L2 part, has no ``step_size``, and visits samples
-    in a new random order each epoch. Neither fits several outputs together.
+    in a new random order each epoch. The last four take all samples at once: "newton-cg" and
+    "lbfgs", for penalties without L1, and "accelerated" (FISTA) and "gradient_descent", for any.
+    None of these fits several outputs together.
     Several outputs with the
     same penalty are fitted side by side by sag, saga and svrg if X is sparse, up to 64 of them,
     until the last one meets ``tol``: a sample drawn serves them all, each output keeps a number per
@@ -51,8 +54,9 @@ solver_options : dict or None, default=None
     sample, at two gradients per draw and some more passes per anchor. Default True, unless draws
     by smoothness meet a penalty of L1 alone: then that alone keeps within 8 bytes per sample.
 
-    ``"scale_columns"`` (sag, saga, svrg, but not for several classes together): steps of their own
-    length for columns, and centered dense rows if there is an intercept. The objective, the penalty
+    ``"scale_columns"`` (sag, saga, svrg, lbfgs, accelerated, gradient_descent, but not for several
+    classes together): steps of their own length for columns, and for the first three centered
+    dense rows if there is an intercept. The objective, the penalty
     and X stay as they are. Default "auto": where columns differ much, unless ``step_size`` is a
     number; steps are then those for columns in units of their own. sag and saga do without where
     they would need more than 16 bytes per sample and 16 per column in all: on dense X with fewer

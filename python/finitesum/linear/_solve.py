@@ -344,7 +344,8 @@ def convergence_message(
     }.get(worst["stopping"], ("the fit did not converge", ""))
     if not advice:
         advice = (
-            (data_advice() if solver != "newton" else None)  # which bad scaling does not slow down
+            # bad scaling does not slow newton and newton-cg down
+            (data_advice() if "newton" not in solver else None)
             or _more_epochs(worst, control.tol)
             or "Raise max_iter or tol, or try another solver."
         )
