@@ -23,15 +23,17 @@ struct SolverChoice {
 };
 
 template <class View>
-constexpr std::array<SolverChoice<View>, 5> solver_choices() {
+constexpr std::array<SolverChoice<View>, 6> solver_choices() {
   return {{{"sag", make_sag<View>},
            {"saga", make_saga<View>},
            {"svrg", make_svrg<View>},
            {"katyusha", make_katyusha<View>},
-           {"newton", make_newton<View>}}};
+           {"newton", make_newton<View>},
+           {"cd", make_cd<View>}}};
 }
 
-// Newton while its Hessian is cheap: it does not mind bad scaling. Else SAG, or SAGA where L1 asks for its proof.
+// Newton while its Hessian is cheap: it does not mind bad scaling. Else SAG, or with L1 coordinate descent, whose work
+// is that of the columns which are not zero.
 template <class View>
 const char* choose_solver(const View& X, bool has_l1) {
   constexpr std::size_t widest = 1000;
@@ -47,7 +49,7 @@ const char* choose_solver(const View& X, bool has_l1) {
     products += std::pow(static_cast<double>(p), 3) / 6;
     if (products <= most_products) return "newton";
   }
-  return has_l1 ? "saga" : "sag";
+  return has_l1 ? "cd" : "sag";
 }
 
 template <class View>

@@ -59,10 +59,10 @@ void evaluate_margins(const Problem<View>& problem, const double* w, Anchor& anc
   if (anchor.stores) all_margins(problem, w, anchor.margins.data());
 }
 
-// Completes (w, the anchor's margins) with the best intercept, if it is free, and the objective. With the intercept
-// re-solved the derivatives sum to zero, as the dual point must.
+// The mean loss at the anchor's margins, with the best intercept if it is free. With the intercept re-solved the
+// derivatives sum to zero, as the dual point must.
 template <class View>
-void evaluate_objective(const Problem<View>& problem, const double* w, Anchor& anchor) {
+double best_mean_loss(const Problem<View>& problem, Anchor& anchor) {
   InterceptProblem along{problem.loss, anchor.margins.data(), problem.y,
                          problem.s,    problem.n_rows(),      problem.n_threads};
   if (!anchor.stores) {
@@ -71,8 +71,13 @@ void evaluate_objective(const Problem<View>& problem, const double* w, Anchor& a
     };
   }
   if (problem.has_free_intercept()) anchor.intercept = along.solve(anchor.intercept);
-  anchor.objective =
-      along.objective(anchor.intercept) / problem.total_weight + penalty_value(problem, w, anchor.intercept);
+  return along.objective(anchor.intercept) / problem.total_weight;
+}
+
+// Completes (w, the anchor's margins) with the best intercept, if it is free, and the objective.
+template <class View>
+void evaluate_objective(const Problem<View>& problem, const double* w, Anchor& anchor) {
+  anchor.objective = best_mean_loss(problem, anchor) + penalty_value(problem, w, anchor.intercept);
 }
 
 // Turns margins into derivatives, and writes (1/S) X^T (s o u) to the gradient.

@@ -14,9 +14,10 @@ max_iter : int, default=1000
     Largest number of epochs (as many steps as there are samples).
 fit_intercept : bool, default=True
     Whether to fit an intercept. It is not penalized (by `LinearSVC`: see there).
-solver : {"auto", "sag", "saga", "svrg", "katyusha", "newton"}, default="auto"
+solver : {"auto", "sag", "saga", "svrg", "katyusha", "newton", "cd"}, default="auto"
     "auto" chooses by the shape of the data; ``solver_`` names the choice. "katyusha" is
-    accelerated svrg, for ill-conditioned problems; it does not fit several outputs together.
+    accelerated svrg, for ill-conditioned problems; "cd" is coordinate descent on working sets, for
+    L1 and elastic net, and keeps a copy of X by columns. Neither fits several outputs together.
     Several outputs with the
     same penalty are fitted side by side by sag, saga and svrg if X is sparse, up to 64 of them,
     until the last one meets ``tol``: a sample drawn serves them all, each output keeps a number per

@@ -320,7 +320,8 @@ def convergence_message(
     }.get(worst["stopping"], ("the fit did not converge", ""))
     if not advice:
         advice = (
-            (data_advice() if solver != "newton" else None)  # which bad scaling does not slow down
+            # Bad scaling slows down the others.
+            (data_advice() if solver not in ("newton", "cd") else None)
             or _more_epochs(worst, control.tol)
             or "Raise max_iter or tol, or try another solver."
         )
