@@ -192,7 +192,7 @@ def test_newton_agrees_with_the_stochastic_solvers(loss):
     for penalty in ("l2", "l1", "elastic_net"):
         problem = random_problem(loss, penalty, n=100, p=6, weighted=True, seed=5)
         expected = newton(problem, tol=1e-13)
-        for solver in ("sag", "saga", "svrg", "katyusha"):
+        for solver in ("sag", "saga", "svrg", "katyusha", "cd"):
             result = fit(problem, solver=solver, tol=1e-12, max_iter=20000)
             assert_allclose(result["objective"], expected["objective"], rtol=1e-11)
 
@@ -202,4 +202,4 @@ def test_automatic_choice():
     assert fit(narrow)["solver"] == "newton"
     wide = random_problem("logistic", "l2", n=50, p=1200, density=0.05)
     assert fit(wide, max_iter=1)["solver"] == "sag"
-    assert fit(replace(wide, l1_ratio=0.5), max_iter=1)["solver"] == "saga"
+    assert fit(replace(wide, l1_ratio=0.5), max_iter=1)["solver"] == "cd"

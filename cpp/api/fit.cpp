@@ -24,20 +24,22 @@ struct SolverChoice {
 };
 
 template <class View>
-constexpr std::array<SolverChoice<View>, 10> solver_choices() {
+constexpr std::array<SolverChoice<View>, 11> solver_choices() {
   return {{{"sag", true, make_sag<View>},
            {"saga", true, make_saga<View>},
            {"svrg", true, make_svrg<View>},
            {"katyusha", true, make_katyusha<View>},
            {"sdca", true, make_sdca<View>},
            {"newton", true, make_newton<View>},
+           {"cd", true, make_cd<View>},
            {"newton-cg", false, make_newton_cg<View>},
            {"lbfgs", false, make_lbfgs<View>},
            {"accelerated", true, make_accelerated<View>},
            {"gradient_descent", true, make_gradient_descent<View>}}};
 }
 
-// Newton while its Hessian is cheap: it does not mind bad scaling. Else SAG, or SAGA where L1 asks for its proof.
+// Newton while its Hessian is cheap: it does not mind bad scaling. Else SAG, or with L1 coordinate descent, whose work
+// is that of the columns which are not zero.
 template <class View>
 const char* choose_solver(const View& X, bool has_l1) {
   constexpr std::size_t widest = 1000;
@@ -53,7 +55,7 @@ const char* choose_solver(const View& X, bool has_l1) {
     products += std::pow(static_cast<double>(p), 3) / 6;
     if (products <= most_products) return "newton";
   }
-  return has_l1 ? "saga" : "sag";
+  return has_l1 ? "cd" : "sag";
 }
 
 template <class View>

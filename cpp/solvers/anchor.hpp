@@ -26,6 +26,13 @@ struct Anchor {
   double* derivatives() { return margins.data(); }
 };
 
+// The margins of a block turned into derivatives.
+template <class View>
+void differentiate(const Problem<View>& problem, double b, std::size_t first, std::size_t count, double* z) {
+  for (std::size_t k = 0; k < count; ++k) z[k] += b;
+  problem.loss.derivatives(z, TargetBlock(problem.y, first, count).data(), z, count);
+}
+
 // The derivatives of a block of rows, once the gradient is evaluated.
 template <class View>
 const double* derivatives_of(const Problem<View>& /*problem*/, Anchor& anchor, std::size_t first, std::size_t /*count*/,
@@ -39,15 +46,20 @@ bool evaluate_margins(const Problem<View>& problem, const double* w, Anchor& anc
   return all_margins(problem, w, anchor.margins.data(), control);
 }
 
-// Completes (w, the anchor's margins) with the best intercept, if it is free, and the objective. With the intercept
-// re-solved the derivatives sum to zero, as the dual point must.
+// The mean loss at the anchor's margins, with the best intercept if it is free. With the intercept re-solved the
+// derivatives sum to zero, as the dual point must.
 template <class View>
-void evaluate_objective(const Problem<View>& problem, const double* w, Anchor& anchor) {
+double best_mean_loss(const Problem<View>& problem, Anchor& anchor) {
   InterceptProblem along{problem.loss, anchor.margins.data(), problem.y,
                          problem.s,    problem.n_rows(),      problem.n_threads};
   if (problem.has_free_intercept()) anchor.intercept = along.solve(anchor.intercept);
-  anchor.objective =
-      along.objective(anchor.intercept) / problem.total_weight + penalty_value(problem, w, anchor.intercept);
+  return along.objective(anchor.intercept) / problem.total_weight;
+}
+
+// Completes (w, the anchor's margins) with the best intercept, if it is free, and the objective.
+template <class View>
+void evaluate_objective(const Problem<View>& problem, const double* w, Anchor& anchor) {
+  anchor.objective = best_mean_loss(problem, anchor) + penalty_value(problem, w, anchor.intercept);
 }
 
 // Turns margins into derivatives, and writes (1/S) X^T (s o u) to the gradient.
@@ -58,8 +70,7 @@ bool evaluate_gradient(const Problem<View>& problem, Anchor& anchor, double* gra
       problem,
       [&](std::size_t first, std::size_t count, double* /*room*/) {
         double* u = anchor.derivatives() + first;
-        for (std::size_t k = 0; k < count; ++k) u[k] += anchor.intercept;
-        problem.loss.derivatives(u, TargetBlock(problem.y, first, count).data(), u, count);
+        differentiate(problem, anchor.intercept, first, count, u);
         if (problem.has_penalized_intercept()) slopes[first / block_rows] += weighted_sum(problem, u, first, count);
         return u;
       },

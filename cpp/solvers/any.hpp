@@ -27,6 +27,8 @@ template <class View>
 std::unique_ptr<Solver> make_accelerated(const Problem<View>& problem, const SolverSetup& setup);
 template <class View>
 std::unique_ptr<Solver> make_gradient_descent(const Problem<View>& problem, const SolverSetup& setup);
+template <class View>
+std::unique_ptr<Solver> make_cd(const Problem<View>& problem, const SolverSetup& setup);
 
 // Each solver is compiled once per view, in its own file.
 #define FINITESUM_FOR_VIEW(maker, ...) \

@@ -110,7 +110,8 @@ Balance find_balance(const Problem<View>& problem, const Derivatives& u) {
   return balance;
 }
 
-// D(u) for u (n numbers, NaN where unknown) and gradient = (1/S) X^T (s o u), which the repairs overwrite.
+// D(u) for u (n numbers, NaN where unknown) and gradient = (1/S) X^T (s o u), both after the repairs; the gradient is
+// overwritten by that of the repaired u.
 template <class View, class Derivatives>
 double dual_objective(const Problem<View>& problem, const Derivatives& u, double* gradient) {
   const Balance balance = problem.has_free_intercept() ? find_balance(problem, u) : Balance{};
@@ -145,6 +146,7 @@ double dual_objective(const Problem<View>& problem, const Derivatives& u, double
     if (largest > problem.l1()) scale = problem.l1() / largest;
     const double in_intercept = std::fabs(intercept_gradient);
     if (in_intercept * scale > problem.intercept_penalty.l1()) scale = problem.intercept_penalty.l1() / in_intercept;
+    for (std::size_t j = 0; scale < 1 && j < p; ++j) gradient[j] *= scale;
   }
   const double conjugate = conjugate_sum(problem, scale, [&](std::size_t first, std::size_t count, double* room) {
     balance.apply(u(first, count, room), first, count, room);

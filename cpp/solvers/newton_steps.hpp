@@ -8,11 +8,11 @@
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
-#include <limits>
 #include <utility>
 #include <vector>
 
 #include "solvers/anchor.hpp"
+#include "solvers/backtracking.hpp"
 #include "solvers/solver.hpp"
 
 namespace finitesum {
@@ -114,34 +114,16 @@ class NewtonSteps final : public Solver {
  private:
   ModelPoint point() const { return {w_, gradient_, margins_, anchor_}; }
 
-  // Backtracks along move_ until F decreases enough; false if the move promises nothing or does not keep its promise,
-  // or control stops the work.
+  // False if the move does not decrease F as promised, or control stops the work.
   bool line_search(Control& control) {
-    constexpr double smallest_step = 1e-3;
-    constexpr double sufficient = 1e-4;  // of the decrease promised by the model (Armijo)
     const std::size_t p = problem_.n_columns();
     if (!model_.margins(move_, direction_, control)) return false;
-    double promised = -penalty_value(problem_, w_, anchor_.intercept);
-    for (std::size_t j = 0; j < p; ++j) {
-      promised += gradient_[j] * move_[j];
-      scratch_[j] = w_[j] + move_[j];
-    }
     const double intercept_move = problem_.fit_intercept ? move_[p] : 0;
-    promised += anchor_.intercept_slope * intercept_move;
-    promised += penalty_value(problem_, scratch_.data(), anchor_.intercept + intercept_move);
-    // Moves too small to be seen in the objective still sharpen the certificate.
-    const double rounding = 4 * std::numeric_limits<double>::epsilon() * anchor_.objective;
-    if (!(promised <= rounding)) return false;
-    for (double t = 1; t > smallest_step; t /= 2) {
-      for (std::size_t j = 0; j < p; ++j) scratch_[j] = w_[j] + t * move_[j];
-      for (std::size_t i = 0; i < margins_.size(); ++i) trial_.margins[i] = margins_[i] + t * direction_[i];
-      trial_.intercept = anchor_.intercept + t * intercept_move;
-      evaluate_objective(problem_, scratch_.data(), trial_);
-      if (trial_.objective <= anchor_.objective + sufficient * t * promised + rounding) {
-        return accept_trial(t, control);
-      }
-    }
-    return false;
+    double slope = anchor_.intercept_slope * intercept_move;
+    for (std::size_t j = 0; j < p; ++j) slope += gradient_[j] * move_[j];
+    const Direction along{w_, move_.data(), p, intercept_move, margins_.data(), direction_.data(), slope};
+    const double step = backtrack(problem_, along, anchor_, scratch_.data(), trial_);
+    return step > 0 && accept_trial(step, control);
   }
 
   // The trial t times the move away becomes the iterate, unless control stops the work.

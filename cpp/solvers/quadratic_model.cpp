@@ -2,17 +2,20 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 
 #include "core/math.hpp"
 #include "isa/isa.hpp"
 
 namespace finitesum {
 
-QuadraticModel::QuadraticModel(std::size_t n_coefficients, std::size_t n_intercepts, double l1, double l2)
+QuadraticModel::QuadraticModel(std::size_t n_coefficients, std::size_t n_intercepts, double l1, double l2,
+                               int max_sweeps)
     : n_coefficients_(n_coefficients),
       size_(n_coefficients + n_intercepts),
       l1_(l1),
       l2_(l2),
+      max_sweeps_(max_sweeps),
       hessian_(size_ * size_) {}
 
 void QuadraticModel::clear() { std::fill(hessian_.begin(), hessian_.end(), 0.0); }
@@ -30,71 +33,141 @@ double QuadraticModel::trace() const {
   return sum;
 }
 
-bool QuadraticModel::solve_by_cholesky(const double* w, const double* gradient, double shift, Control& control,
-                                       std::vector<double>& move) {
+// Of the rows and columns in support_ of H + shift I, with the penalty's own curvature.
+bool QuadraticModel::factorize(double shift, Control& control) {
   constexpr double smallest_pivot = 1e-14;  // relative to the diagonal entry it came from: what rounding leaves
   const auto& kernel = dense<double>(kernels());
-  factor_ = hessian_;
-  for (std::size_t i = 0; i < size_; ++i) {
+  const std::size_t n = support_.size();
+  factor_.resize(n * n);
+  for (std::size_t i = 0; i < n; ++i) {
     if (control.stop_after(i * i / 2)) return false;
-    double* row_i = factor_.data() + i * size_;
-    row_i[i] += shift + (i < n_coefficients_ ? l2_ : intercept_.l2);
+    const std::size_t k = support_[i];
+    double* row_i = factor_.data() + i * n;
+    for (std::size_t j = 0; j <= i; ++j) row_i[j] = entry(k, support_[j]);
+    row_i[i] += shift + l2(k);
     const double diagonal = row_i[i];
     for (std::size_t j = 0; j < i; ++j) {
-      const double* row_j = factor_.data() + j * size_;
+      const double* row_j = factor_.data() + j * n;
       row_i[j] = (row_i[j] - kernel.dot(row_i, row_j, j)) / row_j[j];
     }
     const double pivot = diagonal - kernel.dot(row_i, row_i, i);
     if (!(pivot > smallest_pivot * diagonal)) return false;
     row_i[i] = std::sqrt(pivot);
   }
+  return true;
+}
+
+void QuadraticModel::solve_factorized(std::vector<double>& right) const {
+  const auto& kernel = dense<double>(kernels());
+  const std::size_t n = support_.size();
+  for (std::size_t i = 0; i < n; ++i) {
+    const double* row = factor_.data() + i * n;
+    right[i] = (right[i] - kernel.dot(row, right.data(), i)) / row[i];
+  }
+  for (std::size_t i = n; i-- > 0;) {
+    const double* row = factor_.data() + i * n;
+    right[i] /= row[i];
+    kernel.axpy(-right[i], row, right.data(), i);
+  }
+}
+
+bool QuadraticModel::solve_by_cholesky(const double* w, const double* gradient, double shift, Control& control,
+                                       std::vector<double>& move) {
+  support_.resize(size_);
+  std::iota(support_.begin(), support_.end(), std::size_t{0});
+  if (!factorize(shift, control)) return false;
   move.resize(size_);
-  for (std::size_t i = 0; i < size_; ++i) {
-    const double* row = factor_.data() + i * size_;
-    const double right =
-        i < n_coefficients_ ? -(gradient[i] + l2_ * w[i]) : -(intercept_.slope + intercept_.l2 * intercept_.value);
-    move[i] = (right - kernel.dot(row, move.data(), i)) / row[i];
-  }
-  for (std::size_t i = size_; i-- > 0;) {
-    const double* row = factor_.data() + i * size_;
-    move[i] /= row[i];
-    kernel.axpy(-move[i], row, move.data(), i);
-  }
+  for (std::size_t j = 0; j < size_; ++j)
+    move[j] = -(is_intercept(j) ? intercept_.slope : gradient[j]) - l2(j) * start(w, j);
+  solve_factorized(move);
   return true;
 }
 
 bool QuadraticModel::solve_by_coordinate_descent(const double* w, const double* gradient, double shift,
                                                  Control& control, std::vector<double>& move) {
-  // Enough sweeps that the model is not what limits the outer iteration, bounded so that a bad one cannot hang.
-  constexpr int max_sweeps = 1000;
   constexpr double accuracy = 1e-10;
+  for (std::size_t i = 0; i < size_; ++i) {
+    for (std::size_t j = i + 1; j < size_; ++j) row(i)[j] = entry(j, i);
+  }
   move.assign(size_, 0.0);
-  std::vector<double> slope(size_, intercept_.slope);  // gradient of the smooth part of the model at the present move
-  std::copy_n(gradient, n_coefficients_, slope.begin());
+  slope_.assign(size_, intercept_.slope);
+  std::copy_n(gradient, n_coefficients_, slope_.begin());
   double first_change = 0;
-  for (int sweep = 0; sweep < max_sweeps; ++sweep) {
-    double largest_change = 0;
+  double work = 0;  // of the sweeps since the last factor
+  for (int count = 0; count < max_sweeps_; ++count) {
     if (control.stop_after(size_ * size_)) return false;
+    const double change = sweep(w, shift, move);
+    if (change < 0) return false;
+    if (count == 0) first_change = change;
+    if (change <= accuracy * accuracy * first_change) break;
+    support_.clear();
     for (std::size_t j = 0; j < size_; ++j) {
-      const bool is_intercept = j >= n_coefficients_;
-      const double curvature = entry(j, j) + shift;
-      const double total = curvature + (is_intercept ? intercept_.l2 : l2_);
-      const double l1 = is_intercept ? intercept_.l1 : l1_;
-      const double at = (is_intercept ? intercept_.value : w[j]) + move[j];
-      // Along a flat coordinate the model falls for ever if its slope beats the penalty, else it is least at zero.
-      if (!(total > 0) && std::fabs(slope[j]) > l1) return false;
-      const double to = total > 0 ? math::soft_threshold(curvature * at - slope[j], l1) / total : 0.0;
-      const double change = to - at;
-      if (change == 0) continue;
-      move[j] += change;
-      for (std::size_t i = 0; i < size_; ++i) slope[i] += entry(i, j) * change;
-      slope[j] += shift * change;
-      largest_change = std::max(largest_change, total > 0 ? change * change * total : l1 * std::fabs(change));
+      if (start(w, j) + move[j] != 0 || l1(j) == 0) support_.push_back(j);
     }
-    if (sweep == 0) first_change = largest_change;
-    if (largest_change <= accuracy * accuracy * first_change) break;
+    const auto n = static_cast<double>(support_.size());
+    work += n * static_cast<double>(size_);
+    if (work < n * n * n / 6) continue;
+    work = 0;
+    jump_to_minimum_of_orthant(w, shift, control, move);
   }
   return true;
+}
+
+// Needs all of row j, not its lower triangle alone.
+void QuadraticModel::add_to_slope(std::size_t j, double change, double shift) {
+  dense<double>(kernels()).axpy(change, row(j), slope_.data(), size_);
+  slope_[j] += shift * change;
+}
+
+double QuadraticModel::sweep(const double* w, double shift, std::vector<double>& move) {
+  double largest_change = 0;
+  for (std::size_t j = 0; j < size_; ++j) {
+    const double curvature = entry(j, j) + shift;
+    const double total = curvature + l2(j);
+    const double at = start(w, j) + move[j];
+    // Along a flat coordinate the model falls for ever if its slope beats the penalty, else it is least at zero.
+    if (!(total > 0) && std::fabs(slope_[j]) > l1(j)) return -1;
+    const double to = total > 0 ? math::soft_threshold(curvature * at - slope_[j], l1(j)) / total : 0.0;
+    const double change = to - at;
+    if (change == 0) continue;
+    move[j] += change;
+    add_to_slope(j, change, shift);
+    largest_change = std::max(largest_change, total > 0 ? change * change * total : l1(j) * std::fabs(change));
+  }
+  return largest_change;
+}
+
+// While the signs stand, the model is a quadratic in the coordinates that are not zero: to its minimum, or as far in
+// that direction as the first of them to change its sign, which is left at zero.
+void QuadraticModel::jump_to_minimum_of_orthant(const double* w, double shift, Control& control,
+                                                std::vector<double>& move) {
+  // Singular: a proximal point step is a descent, too.
+  if (!factorize(shift, control) && !factorize(shift + 1e-10 * trace(), control)) return;
+  const std::size_t n = support_.size();
+  jump_.resize(n);
+  for (std::size_t i = 0; i < n; ++i) {
+    const std::size_t j = support_[i];
+    const double at = start(w, j) + move[j];
+    jump_[i] = -(slope_[j] + l2(j) * at + (at > 0 ? l1(j) : -l1(j)));
+  }
+  solve_factorized(jump_);
+  double length = 1;
+  std::size_t first = n;
+  for (std::size_t i = 0; i < n; ++i) {
+    const std::size_t j = support_[i];
+    const double at = start(w, j) + move[j];
+    if (l1(j) > 0 && at * (at + length * jump_[i]) < 0) {
+      length = -at / jump_[i];
+      first = i;
+    }
+  }
+  for (std::size_t i = 0; i < n; ++i) {
+    const std::size_t j = support_[i];
+    const double change = i == first ? -(start(w, j) + move[j]) : length * jump_[i];
+    move[j] += change;
+    if (i == first) move[j] = -start(w, j);
+    add_to_slope(j, change, shift);
+  }
 }
 
 }  // namespace finitesum

@@ -344,8 +344,8 @@ def convergence_message(
     }.get(worst["stopping"], ("the fit did not converge", ""))
     if not advice:
         advice = (
-            # bad scaling does not slow newton and newton-cg down
-            (data_advice() if "newton" not in solver else None)
+            # bad scaling does not slow these down
+            (data_advice() if solver not in ("newton", "newton-cg", "cd") else None)
             or _more_epochs(worst, control.tol)
             or "Raise max_iter or tol, or try another solver."
         )
