@@ -21,9 +21,9 @@ solver : {"auto", "sag", "saga", "svrg", "katyusha", "sdca", "newton", "cd", "ne
     accelerated svrg, for ill-conditioned problems, "sdca" dual coordinate ascent, for sparse data
     and penalties that are not weak; it needs an L2 part, has no ``step_size``, and visits samples
     in a new random order each epoch. "cd" is coordinate descent on working sets, for L1 and
-    elastic net, and keeps a copy of X by columns. The last four take all samples at once: "newton-cg" and
-    "lbfgs", for penalties without L1, and "accelerated" (FISTA) and "gradient_descent", for any.
-    None of these fits several outputs together.
+    elastic net, and keeps a copy of X by columns. The last four take all samples at once:
+    "newton-cg" and "lbfgs", for penalties without L1, and "accelerated" (FISTA) and
+    "gradient_descent", for any. None of these fits several outputs together.
     Several outputs with the
     same penalty are fitted side by side by sag, saga and svrg if X is sparse, up to 64 of them,
     until the last one meets ``tol``: a sample drawn serves them all, each output keeps a number per
