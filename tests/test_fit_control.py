@@ -223,6 +223,23 @@ def test_ctrl_c_returns_to_the_last_certified_point(
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="sends SIGINT to this process")
+@pytest.mark.parametrize("classes", [2, 3])
+def test_ctrl_c_within_the_callback_ends_the_fit_as_elsewhere(classes: int) -> None:
+    X, y = large()
+    if classes == 3:
+        y = np.digitize(X[:, 0], [-0.5, 0.5])
+
+    def press(check: dict[str, float]) -> None:
+        if check["epoch"] == 2:
+            signal.raise_signal(signal.SIGINT)
+
+    with pytest.warns(ConvergenceWarning, match="the fit was interrupted"):
+        model = endless(callback=press).fit(X, y)
+    assert set(np.atleast_1d(model.stopping_)) == {"interrupted"}
+    assert np.isfinite(model.relative_gap_).all()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="sends SIGINT to this process")
 def test_ctrl_c_is_not_left_pending() -> None:
     X, y = large()
     press_ctrl_c(after=0.2)

@@ -110,7 +110,7 @@ def test_bad_own_parameter(Estimator: Any, name: str, bad: Any, core_arguments: 
 
 def test_unknown_solver_names_the_choices() -> None:
     with pytest.raises(ValueError, match="must be a str among") as refusal:
-        Lasso(solver="cd").fit(X, Y)
+        Lasso(solver="simplex").fit(X, Y)
     assert all(repr(name) in str(refusal.value) for name in ["auto", *_core.solver_names()])
 
 

@@ -19,7 +19,8 @@ def options_of(case, n):
     if case == "svrg, all rows":
         options = {"batch_size": n, "inner_length": 20_000}
         return {"solver": "svrg", "sampling": "cyclic", "max_iter": 3, "solver_options": options}
-    return {"solver": case, "max_iter": 300 if case == "newton" else 4000, "check_interval": 10_000}
+    few = case in ("newton", "newton-cg", "cd")
+    return {"solver": case, "max_iter": 100 if few else 4000, "check_interval": 10_000}
 
 
 @pytest.mark.parametrize(

@@ -72,7 +72,13 @@ inline std::function<bool(std::size_t, const Check&)> calling(const pybind11::ob
     const pybind11::gil_scoped_acquire gil;
     pybind11::dict entry = to_dict(check);
     if (several) entry["output"] = output;
-    return monitor(entry).cast<bool>();
+    try {
+      return monitor(entry).cast<bool>();
+    } catch (const pybind11::error_already_set& error) {
+      if (!error.matches(PyExc_KeyboardInterrupt)) throw;
+      PyErr_SetInterrupt();  // pressed while Python ran: keyboard_interrupt_pending() is to see it
+      return false;
+    }
   };
 }
 

@@ -19,7 +19,11 @@ def proximal_gradient_epochs(problem, w, b, *, has_momentum):
                 move_b = to_b - y_b
             to_b = problem.best_intercept(to, to_b)
             bound = g @ (to - y) + g_b * move_b + L / 2 * (np.sum((to - y) ** 2) + move_b**2)
-            if loss(problem, to, to_b) <= loss(problem, y, y_b) + bound + 4e-15:
+            before, after = loss(problem, y, y_b), loss(problem, to, to_b)
+            if abs(after - before) > 1e-6 * before:
+                if after <= before + bound:
+                    break
+            elif slope(problem, (y, y_b), (to, to_b)) <= L * (np.sum((to - y) ** 2) + move_b**2):
                 break
             L *= 2
         against = (y - to) @ (to - w)
@@ -34,3 +38,9 @@ def proximal_gradient_epochs(problem, w, b, *, has_momentum):
 
 def loss(problem, w, b):
     return problem.s @ problem.values(problem.X @ w + b) / problem.S
+
+
+def slope(problem, start, end):
+    """The change of the gradient along the way."""
+    z, to = (problem.X @ w + b for w, b in (start, end))
+    return problem.s @ ((problem.derivatives(to) - problem.derivatives(z)) * (to - z)) / problem.S
