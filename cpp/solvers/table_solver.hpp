@@ -64,10 +64,10 @@ class TableSolver final : public Solver {
     const double intercept = intercept_ - center_prediction(iterate_, problem_.n_columns());
     return check_iterate(problem_, iterate_, intercept, coef_, control, [&](double* gradient) {
       const double to_mean = 1 / problem_.total_weight;
-      for (std::size_t j = 0; j < problem_.n_columns(); ++j) {
-        const double pull = outer_.kappa() == 0 ? 0 : outer_.pull(j) / scaling_.unit(j);
-        gradient[j] = (iterate_.gradient_sum(j) + iterate_.center(j) * intercept_sum_) * to_mean + pull;
-      }
+      const std::size_t p = problem_.n_columns();
+      for (std::size_t j = 0; j < p; ++j)
+        gradient[j] = (iterate_.gradient_sum(j) + iterate_.center(j) * intercept_sum_) * to_mean;
+      for (std::size_t j = 0; outer_.kappa() != 0 && j < p; ++j) gradient[j] += outer_.pull(j) / scaling_.unit(j);
       return dual_objective(problem_, StoredDerivatives{table_.data()}, gradient);
     });
   }
