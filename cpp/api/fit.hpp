@@ -66,7 +66,7 @@ FitResult fit(const FitRequest& request);
 const char* name_of(Stopping stopping);
 // All solvers, or those that take an L1 penalty.
 std::vector<std::string_view> solver_names(bool has_l1 = false);
-// What "auto" means for one output, whether or not its penalty has an L1 part.
+// What "auto" means by the shape of X alone, as for several outputs, whether or not the penalty has an L1 part.
 std::string_view automatic_solver(const AnyMatrix& X, bool has_l1);
 // Whether the solver that is named there would take steps of their own length for columns (column_scaling.hpp), which
 // only problems of one output have.

@@ -17,11 +17,11 @@ fit_intercept : bool, default=True
     Whether to fit an intercept. It is not penalized (by `LinearSVC`: see there).
 solver : {"auto", "sag", "saga", "svrg", "katyusha", "sdca", "newton", "cd", "newton-cg", \
         "lbfgs", "accelerated", "gradient_descent"}, default="auto"
-    "auto" chooses by the shape of the data; ``solver_`` names the choice. "katyusha" is
-    accelerated svrg, for ill-conditioned problems, "sdca" dual coordinate ascent, for sparse data
-    and penalties that are not weak; it needs an L2 part, has no ``step_size``, and visits samples
-    in a new random order each epoch. "cd" is coordinate descent on working sets, for L1 and
-    elastic net, and keeps a copy of X by columns. The last four take all samples at once:
+    "auto" chooses by the shape of the data and by the penalty; ``solver_`` names the choice.
+    "katyusha" is accelerated svrg, for ill-conditioned problems, "sdca" dual coordinate ascent, for
+    sparse data and penalties that are not weak; it needs an L2 part, has no ``step_size``, and
+    visits samples in a new random order each epoch. "cd" is coordinate descent on working sets, for
+    L1 and elastic net, and keeps a copy of X by columns. The last four take all samples at once:
     "newton-cg" and "lbfgs", for penalties without L1, and "accelerated" (FISTA) and
     "gradient_descent", for any. None of these fits several outputs together.
     Several outputs with the
