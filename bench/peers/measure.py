@@ -73,7 +73,7 @@ class Limits:
     threads: int = 1
 
 
-def _cpu_seconds() -> float:
+def cpu_seconds() -> float:
     # time.process_time moves in ticks of the kernel's while a timer of CPU seconds runs
     usage = resource.getrusage(resource.RUSAGE_SELF)
     return usage.ru_utime + usage.ru_stime
@@ -83,7 +83,7 @@ def climb(
     solver: Solver, problem: Problem, data: Dataset, optimum: float, limits: Limits
 ) -> Iterator[Rung]:
     """Fit with smaller and smaller tolerances, until the last target is reached."""
-    clock = _cpu_seconds if limits.threads == 1 else time.perf_counter
+    clock = cpu_seconds if limits.threads == 1 else time.perf_counter
     for tol in TOLERANCES:
         seconds: list[float] = []
         while len(seconds) < limits.repeats and sum(seconds) <= limits.budget / 20.0:
