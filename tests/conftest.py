@@ -1,6 +1,7 @@
 """Fixtures and the report header shared by all tests."""
 
 import os
+import signal
 from importlib.metadata import version
 from pathlib import Path
 
@@ -29,3 +30,9 @@ def data_folder():
     if not folder.is_dir():
         pytest.skip(f"no data sets: FINITESUM_DATA is not set to a folder and {folder} is absent")
     return folder
+
+
+def pytest_configure() -> None:
+    """Let the tests press Ctrl-C also where the shell started them in the background."""
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
