@@ -104,12 +104,12 @@ def test_peak_memory(solver, sampling, shape, loss):
 
 @pytest.mark.parametrize("shape", [WIDE, DENSE, TALL])
 @pytest.mark.parametrize(("kind", "loss"), [("uneven", "logistic"), ("even", "squared")])
-@pytest.mark.parametrize("solver", ["sag", "svrg"])
+@pytest.mark.parametrize("solver", ["sag", "saga", "svrg"])
 def test_peak_memory_by_default(solver, kind, shape, loss):
     """16 bytes per row and 16 per column for a table and for whatever is chosen by itself, SVRG 8
     per row and columns of whatever size; the coefficients are not counted."""
     rows, columns = shape
-    learns = {"sag": "adaptive", "svrg": "lipschitz"}[solver]
+    learns = {"sag": "adaptive", "saga": "adaptive", "svrg": "lipschitz"}[solver]
     peak = peak_bytes(
         solver, shape, loss=loss, kind=f"{kind} dense" if shape == DENSE else kind,
         expected=learns if kind == "uneven" else "uniform",
