@@ -1,5 +1,7 @@
 """Fits of real data, certified and compared with scikit-learn's most accurate solver."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import scipy.sparse as sp
@@ -90,6 +92,17 @@ def test_protein_equals_scikit_learn(data_folder):
     problem, matrix = logistic(X, y, 1 / len(y))
     check_against_scikit_learn(problem, matrix, "sag", tol=1e-6)
     check_against_scikit_learn(problem, matrix, "newton")
+
+
+@pytest.mark.parametrize("l1_ratio", [0.5, 1.0])
+def test_newton_on_a9a_with_a_weak_penalty(data_folder, l1_ratio):
+    """Dummy variables of groups; it took 148 and 175 epochs while its models were left unsolved."""
+    X, y = load(data_folder, "a9a")
+    problem, matrix = logistic(X, signs(y > 0), 0.01 / len(y))
+    problem = replace(problem, l1_ratio=l1_ratio, intercept=False)
+    result = fit(problem, matrix, solver="newton", tol=1e-6)
+    assert result["converged"]
+    assert result["n_iter"] <= 12
 
 
 def test_learned_smoothness_does_not_lead_astray(data_folder):

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstddef>
+#include <limits>
 #include <numeric>
 
 #include "core/math.hpp"
@@ -86,6 +88,7 @@ bool QuadraticModel::solve_by_cholesky(const double* w, const double* gradient, 
 bool QuadraticModel::solve_by_coordinate_descent(const double* w, const double* gradient, double shift,
                                                  Control& control, std::vector<double>& move) {
   constexpr double accuracy = 1e-10;
+  constexpr double rounding = 4 * std::numeric_limits<double>::epsilon();
   for (std::size_t i = 0; i < size_; ++i) {
     for (std::size_t j = i + 1; j < size_; ++j) row(i)[j] = entry(j, i);
   }
@@ -99,7 +102,7 @@ bool QuadraticModel::solve_by_coordinate_descent(const double* w, const double* 
     const double change = sweep(w, shift, move);
     if (change < 0) return false;
     if (count == 0) first_change = change;
-    if (change <= accuracy * accuracy * first_change) break;
+    if (change <= std::max(accuracy * accuracy * first_change, rounding * rounding * largest_term_)) break;
     support_.clear();
     for (std::size_t j = 0; j < size_; ++j) {
       if (start(w, j) + move[j] != 0 || l1(j) == 0) support_.push_back(j);
@@ -121,6 +124,7 @@ void QuadraticModel::add_to_slope(std::size_t j, double change, double shift) {
 
 double QuadraticModel::sweep(const double* w, double shift, std::vector<double>& move) {
   double largest_change = 0;
+  largest_term_ = 0;
   for (std::size_t j = 0; j < size_; ++j) {
     const double curvature = entry(j, j) + shift;
     const double total = curvature + l2(j);
@@ -129,6 +133,7 @@ double QuadraticModel::sweep(const double* w, double shift, std::vector<double>&
     if (!(total > 0) && std::fabs(slope_[j]) > l1(j)) return -1;
     const double to = total > 0 ? math::soft_threshold(curvature * at - slope_[j], l1(j)) / total : 0.0;
     const double change = to - at;
+    largest_term_ = std::max(largest_term_, total * to * to);
     if (change == 0) continue;
     move[j] += change;
     add_to_slope(j, change, shift);
@@ -137,36 +142,65 @@ double QuadraticModel::sweep(const double* w, double shift, std::vector<double>&
   return largest_change;
 }
 
+// Takes row and column i out of factor_ and support_: rotations of neighboring columns make the rows below triangular
+// again (Golub and Van Loan, Matrix Computations, 4th ed., 6.5.4).
+void QuadraticModel::leave_out(std::size_t i) {
+  const std::size_t n = support_.size();
+  double* const factor = factor_.data();
+  rotations_.resize(n);
+  for (std::size_t r = 0; r < i; ++r) std::copy_n(factor + r * n, r + 1, factor + r * (n - 1));
+  for (std::size_t r = i + 1; r < n; ++r) {
+    double* row = factor + r * n;
+    for (std::size_t j = i; j + 1 < r; ++j) {
+      const auto [cosine, sine] = rotations_[j];
+      const double left = row[j];
+      row[j] = cosine * left + sine * row[j + 1];
+      row[j + 1] = cosine * row[j + 1] - sine * left;
+    }
+    const double length = std::sqrt(row[r - 1] * row[r - 1] + row[r] * row[r]);
+    rotations_[r - 1] = {row[r - 1] / length, row[r] / length};
+    row[r - 1] = length;
+    std::copy_n(row, r, factor + (r - 1) * (n - 1));
+  }
+  support_.erase(support_.begin() + static_cast<std::ptrdiff_t>(i));
+}
+
 // While the signs stand, the model is a quadratic in the coordinates that are not zero: to its minimum, or as far in
-// that direction as the first of them to change its sign, which is left at zero.
+// that direction as the first of them to change its sign. That one is left at zero, and the others go on: with
+// dependent columns tiny coordinates, which the sweeps bring back, would else cut every jump short.
 void QuadraticModel::jump_to_minimum_of_orthant(const double* w, double shift, Control& control,
                                                 std::vector<double>& move) {
   // Singular: a proximal point step is a descent, too.
   if (!factorize(shift, control) && !factorize(shift + 1e-10 * trace(), control)) return;
-  const std::size_t n = support_.size();
-  jump_.resize(n);
-  for (std::size_t i = 0; i < n; ++i) {
-    const std::size_t j = support_[i];
-    const double at = start(w, j) + move[j];
-    jump_[i] = -(slope_[j] + l2(j) * at + (at > 0 ? l1(j) : -l1(j)));
-  }
-  solve_factorized(jump_);
-  double length = 1;
-  std::size_t first = n;
-  for (std::size_t i = 0; i < n; ++i) {
-    const std::size_t j = support_[i];
-    const double at = start(w, j) + move[j];
-    if (l1(j) > 0 && at * (at + length * jump_[i]) < 0) {
-      length = -at / jump_[i];
-      first = i;
+  bool is_cut_short = true;
+  while (is_cut_short && !control.stop_after(support_.size() * size_)) {
+    const std::size_t n = support_.size();
+    jump_.resize(n);
+    for (std::size_t i = 0; i < n; ++i) {
+      const std::size_t j = support_[i];
+      const double at = start(w, j) + move[j];
+      jump_[i] = -(slope_[j] + l2(j) * at + (at > 0 ? l1(j) : -l1(j)));
     }
-  }
-  for (std::size_t i = 0; i < n; ++i) {
-    const std::size_t j = support_[i];
-    const double change = i == first ? -(start(w, j) + move[j]) : length * jump_[i];
-    move[j] += change;
-    if (i == first) move[j] = -start(w, j);
-    add_to_slope(j, change, shift);
+    solve_factorized(jump_);
+    double length = 1;
+    std::size_t first = n;
+    for (std::size_t i = 0; i < n; ++i) {
+      const std::size_t j = support_[i];
+      const double at = start(w, j) + move[j];
+      if (l1(j) > 0 && at * (at + length * jump_[i]) < 0) {
+        length = -at / jump_[i];
+        first = i;
+      }
+    }
+    for (std::size_t i = 0; i < n; ++i) {
+      const std::size_t j = support_[i];
+      const double change = i == first ? -(start(w, j) + move[j]) : length * jump_[i];
+      move[j] += change;
+      if (i == first) move[j] = -start(w, j);
+      add_to_slope(j, change, shift);
+    }
+    is_cut_short = first < n;
+    if (is_cut_short) leave_out(first);
   }
 }
 

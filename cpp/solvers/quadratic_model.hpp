@@ -38,6 +38,11 @@ class QuadraticModel {
   std::size_t size() const { return size_; }
 
  private:
+  struct Rotation {
+    double cosine;
+    double sine;
+  };
+
   bool solve_by_cholesky(const double* w, const double* gradient, double shift, Control& control,
                          std::vector<double>& move);
   bool solve_by_coordinate_descent(const double* w, const double* gradient, double shift, Control& control,
@@ -45,6 +50,7 @@ class QuadraticModel {
   // The largest decrease of the model by one coordinate; negative if the model falls for ever along one.
   double sweep(const double* w, double shift, std::vector<double>& move);
   void jump_to_minimum_of_orthant(const double* w, double shift, Control& control, std::vector<double>& move);
+  void leave_out(std::size_t i);
   void add_to_slope(std::size_t j, double change, double shift);
   bool factorize(double shift, Control& control);
   void solve_factorized(std::vector<double>& right) const;
@@ -64,10 +70,12 @@ class QuadraticModel {
   int max_sweeps_;
   PenalizedIntercept intercept_;
   std::vector<double> hessian_;
+  double largest_term_ = 0;           // of h_jj (w_j + v_j)^2 in the last sweep: rounding is relative to it
   std::vector<double> slope_;         // gradient of the smooth part of the model at the present move
   std::vector<std::size_t> support_;  // the coordinates that factor_ is of
   std::vector<double> factor_;
   std::vector<double> jump_;
+  std::vector<Rotation> rotations_;
 };
 
 }  // namespace finitesum
