@@ -69,7 +69,7 @@ def test_working_sets_smaller_than_the_columns(loss, penalty):
 def candidates(problem, result):
     """The columns that screening has left, as the saved state lists them at its end."""
     n, p = problem.X.shape
-    begin = 1 + p + 2 * (1 + p) + (1 + n) + 9
+    begin = 1 + p + 2 * (1 + p) + (1 + n) + 10
     state = result["state"]
     assert len(state) == begin + 1 + state[begin]
     return state[begin + 1 :].astype(int)

@@ -222,6 +222,63 @@ def test_ctrl_c_returns_to_the_last_certified_point(
     assert model.objective_ < objectives[0]
 
 
+@pytest.fixture(scope="module")
+def endless_zeros() -> np.ndarray:
+    """Data whose sweeps before the first epoch take a fifth of a second; its pages are never allocated."""
+    return np.zeros((4_000_000, 200), dtype=np.float32)
+
+
+PROBLEM = {
+    "alpha": 1.0, "l1_ratio": 0.0, "fit_intercept": True, "sampling": "auto", "step_size": 0.0,
+    "tol": 0.0, "max_iter": 1, "check_interval": 0, "time_limit": np.inf, "seed": 0,
+    "coef_init": None, "keep_state": True, "monitor": None,
+}  # fmt: skip
+
+
+def assert_is_the_null_model(result: dict[str, Any], outcome: dict[str, Any]) -> None:
+    assert (outcome["stopping"], outcome["n_iter"]) == ("interrupted", 0)
+    assert outcome["objective"] == outcome["null_objective"]
+    assert outcome["dual_gap"] == np.inf
+    assert list(outcome["history"]["epoch"]) == [0.0]
+    assert not result["coef"].any()
+    assert result["state"].size == 0
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="sends SIGINT to this process")
+@pytest.mark.parametrize("solver", ["sag", "lbfgs"])
+def test_ctrl_c_before_the_first_epoch_returns_the_start(
+    solver: str, endless_zeros: np.ndarray
+) -> None:
+    y = np.zeros(len(endless_zeros))
+    y[::3] = 1.0
+    press_ctrl_c(after=0.05)
+    result = _core.fit(
+        endless_zeros, y, None, loss="squared", loss_parameter=1.0, solver=solver,
+        intercept_init=None, **PROBLEM,
+    )  # fmt: skip
+    assert_is_the_null_model(result, result)
+    assert result["intercept"] == pytest.approx(1 / 3, abs=1e-6)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="sends SIGINT to this process")
+def test_ctrl_c_before_the_first_epoch_of_several_outputs(endless_zeros: np.ndarray) -> None:
+    y = (np.arange(len(endless_zeros)) % 3).astype(np.int32)
+    press_ctrl_c(after=0.05)
+    result = _core.fit_multi(
+        endless_zeros, y, None, n_outputs=3, loss="multinomial", solver="sag",
+        intercepts_init=None, **PROBLEM,
+    )  # fmt: skip
+    assert_is_the_null_model(result, result["outputs"][0])
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="sends SIGINT to this process")
+def test_ctrl_c_while_indices_are_checked() -> None:
+    indices = np.zeros(1_000_000_000, dtype=np.int32)  # never allocated either
+    press_ctrl_c(after=0.1)
+    with pytest.raises(KeyboardInterrupt):
+        _core.has_duplicates(indices, np.array([0, indices.size]), 1)
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="sends SIGINT to this process")
 @pytest.mark.parametrize("classes", [2, 3])
 def test_ctrl_c_within_the_callback_ends_the_fit_as_elsewhere(classes: int) -> None:

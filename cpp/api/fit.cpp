@@ -98,32 +98,32 @@ SolverSetup setup_of(const FitRequest& request, double* coef, double intercept) 
           request.options};
 }
 
+void load_start(const FitRequest& request, std::size_t p, std::vector<double>& coef) {
+  if (request.coef_init != nullptr) {
+    coef.assign(request.coef_init, request.coef_init + p);
+  } else {
+    coef.assign(p, 0.0);
+  }
+}
+
 template <class View>
-FitResult fit_view(const View& X, const FitRequest& request) {
-  check_csr(X);
-  Control control(request.time_limit, request.interrupted);
-  const Problem<View> problem = problem_of(X, request);
-  FitResult result;
+void run(const Problem<View>& problem, const FitRequest& request, const NullModel& null, Control& control,
+         FitResult& result) {
+  const std::size_t p = problem.n_columns();
+  check_csr(problem.X, &control);
   result.solver = request.solver == "auto" ? choose_solver(problem, request) : request.solver;
   const SolverChoice<View> choice = find_solver<View>(result.solver, problem.l1() > 0);
   check_options(request, result.solver, false);
 
-  const NullModel null = fit_null_model(problem);
-  result.null_objective = null.objective;
-  result.coef.resize(X.n_columns);
+  result.coef.resize(p);
   DriverLimits limits{null.objective, null.rounding, 0, 0};
   if (!has_finite_gap(problem)) {
-    const std::vector<double> zero(X.n_columns);
+    const std::vector<double> zero(p);
     limits.null_gradient_norm = gradient_norm(problem, zero.data(), null.intercept, result.coef.data());
     limits.gradient_rounding = 8 * null.derivative_rounding * std::sqrt(unit_smoothness(problem).max);
   }
-  if (request.coef_init != nullptr) {
-    std::copy_n(request.coef_init, X.n_columns, result.coef.begin());
-  } else {
-    std::fill(result.coef.begin(), result.coef.end(), 0.0);
-  }
-  const double intercept = request.fit_intercept ? request.intercept_init.value_or(null.intercept) : 0;
-  const SolverSetup setup = setup_of(request, result.coef.data(), intercept);
+  load_start(request, p, result.coef);
+  const SolverSetup setup = setup_of(request, result.coef.data(), result.intercept);
   const std::unique_ptr<Solver> solver = choice.make(problem, setup);
   Start start{request.coef_init != nullptr, 0};
   if (request.state != nullptr) {
@@ -132,6 +132,7 @@ FitResult fit_view(const View& X, const FitRequest& request) {
     solver->transfer(archive);
     start.is_warm = true;
   }
+  control.begin();
   static_cast<Outcome&>(result) = drive(*solver, request.stop, limits, start, control);
   if (request.keep_state) {
     Archive archive;
@@ -143,16 +144,38 @@ FitResult fit_view(const View& X, const FitRequest& request) {
   result.intercept = solver->finish();
   result.sampling = solver->sampling();
   result.draw_shares = solver->draw_shares();
+}
+
+template <class View>
+FitResult fit_view(const View& X, const FitRequest& request) {
+  Control control(request.time_limit, request.interrupted);
+  Problem<View> problem = problem_of(X, request);
+  problem.control = &control;
+  const NullModel null = fit_null_model(problem);
+  FitResult result;
+  result.solver = request.solver;
+  result.null_objective = null.objective;
+  result.intercept = request.fit_intercept ? request.intercept_init.value_or(null.intercept) : 0;
+  try {
+    run(problem, request, null, control, result);
+  } catch (const Interrupted&) {
+    // The start is what there is, with the objective that the null model has.
+    load_start(request, X.n_columns, result.coef);
+    const bool is_null = request.coef_init == nullptr && !request.intercept_init.has_value();
+    static_cast<Outcome&>(result) =
+        Outcome::before_start(is_null ? null.objective : std::numeric_limits<double>::infinity());
+  }
   return result;
 }
 
 template <class View>
-bool has_duplicates_in(const View& X) {
-  check_csr(X);
+bool has_duplicates_in(const View& X, Control* control) {
+  check_csr(X, control);
   if constexpr (View::is_sparse) {
     std::vector<std::size_t> last_row;  // one more than the last row that named the column; only for unsorted rows
     for (std::size_t i = 0; i < X.n_rows; ++i) {
       const auto row = X.row(i);
+      if (control != nullptr) control->stop_after(row.size);
       bool increasing = true;
       for (std::size_t k = 1; k < row.size; ++k) increasing &= row.indices[k - 1] < row.indices[k];
       if (increasing) continue;
@@ -174,8 +197,9 @@ FitResult fit(const FitRequest& request) {
   return std::visit([&](const auto& X) { return fit_view(X, request); }, request.X);
 }
 
-bool has_duplicates(const AnyMatrix& X) {
-  return std::visit([](const auto& view) { return has_duplicates_in(view); }, X);
+bool has_duplicates(const AnyMatrix& X, std::function<bool()> interrupted) {
+  Control control(std::numeric_limits<double>::infinity(), std::move(interrupted));
+  return std::visit([&](const auto& view) { return has_duplicates_in(view, &control); }, X);
 }
 
 std::string_view automatic_solver(const AnyMatrix& X, bool has_l1) {

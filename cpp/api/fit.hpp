@@ -12,6 +12,7 @@
 
 #include "core/matrix_view.hpp"
 #include "core/targets.hpp"
+#include "solvers/control.hpp"
 #include "solvers/report.hpp"
 #include "solvers/solver_options.hpp"
 
@@ -75,7 +76,8 @@ bool scales_columns(const FitRequest& request);
 std::vector<std::string_view> sampling_choices();
 std::vector<std::string_view> step_size_choices();
 
-// Checks every row pointer and column index of a CSR matrix; true if some row names a column twice.
-bool has_duplicates(const AnyMatrix& X);
+// Checks every row pointer and column index of a CSR matrix; true if some row names a column twice. Throws Interrupted
+// when `interrupted` says so.
+bool has_duplicates(const AnyMatrix& X, std::function<bool()> interrupted = nullptr);
 
 }  // namespace finitesum

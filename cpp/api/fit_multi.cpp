@@ -128,34 +128,28 @@ MultiLoss make_multi_loss(const MultiFitRequest& request) {
 }
 
 template <class View>
-MultiFitResult fit_view(const View& X, const MultiFitRequest& request) {
-  check_csr(X);
-  if (X.n_rows == 0 || X.n_columns == 0) throw std::invalid_argument("X must have at least one row and one column.");
-  Control control(request.time_limit, request.interrupted);
-  const AnyPenalty penalty = make_penalty(request.alpha, request.l1_ratio);
-  const ElasticNet of_intercept = penalty_of_intercept(penalty, request.intercept_scaling);
-  const MultiProblem<View> problem{X,
-                                   {request.labels, request.targets},
-                                   request.n_outputs,
-                                   request.sample_weight,
-                                   sum_weights(request.sample_weight, X.n_rows),
-                                   make_multi_loss(request),
-                                   penalty,
-                                   request.fit_intercept,
-                                   request.fit_intercept ? of_intercept : ElasticNet{0, 0},
-                                   kernels()};
-  NullModels null = fit_null_models(problem);
-  if (!problem.has_finite_gap()) set_gradient_limits(problem, null);
-
-  MultiFitResult result;
-  result.solver = request.solver == "auto" ? choose_solver(problem) : request.solver;
-  check_options(request, result.solver, true);
-  for (const DriverLimits& limits : null.limits) result.null_objectives.push_back(limits.null_objective);
-  result.coef.resize(problem.n_coefficients());
-  if (request.coef_init != nullptr) result.coef.assign(request.coef_init, request.coef_init + result.coef.size());
+void load_start(const MultiProblem<View>& problem, const MultiFitRequest& request, const NullModels& null,
+                MultiFitResult& result) {
+  const std::size_t size = problem.n_coefficients();
+  if (request.coef_init != nullptr) {
+    result.coef.assign(request.coef_init, request.coef_init + size);
+  } else {
+    result.coef.assign(size, 0.0);
+  }
   result.intercepts = null.intercepts;
   if (request.fit_intercept && request.intercepts_init != nullptr)
     result.intercepts.assign(request.intercepts_init, request.intercepts_init + request.n_outputs);
+}
+
+template <class View>
+void run(const MultiProblem<View>& problem, const MultiFitRequest& request, NullModels& null, Control& control,
+         MultiFitResult& result) {
+  check_csr(problem.X, &control);
+  result.solver = request.solver == "auto" ? choose_solver(problem) : request.solver;
+  check_options(request, result.solver, true);
+  if (!problem.has_finite_gap()) set_gradient_limits(problem, null);
+
+  load_start(problem, request, null, result);
   const MultiSetup setup{result.coef.data(),
                          result.intercepts.data(),
                          parse<Sampling>("sampling", request.sampling, sampling_names),
@@ -172,6 +166,7 @@ MultiFitResult fit_view(const View& X, const MultiFitRequest& request) {
     solver->transfer(archive);
     start.is_warm = true;
   }
+  control.begin();
   result.outcomes = drive(*solver, request.stop, null.limits, start, control);
   if (request.keep_state) {
     Archive archive;
@@ -183,6 +178,38 @@ MultiFitResult fit_view(const View& X, const MultiFitRequest& request) {
   solver->finish();
   result.sampling = solver->sampling();
   result.draw_shares = solver->draw_shares();
+}
+
+template <class View>
+MultiFitResult fit_view(const View& X, const MultiFitRequest& request) {
+  if (X.n_rows == 0 || X.n_columns == 0) throw std::invalid_argument("X must have at least one row and one column.");
+  Control control(request.time_limit, request.interrupted);
+  const AnyPenalty penalty = make_penalty(request.alpha, request.l1_ratio);
+  const ElasticNet of_intercept = penalty_of_intercept(penalty, request.intercept_scaling);
+  const MultiProblem<View> problem{X,
+                                   {request.labels, request.targets},
+                                   request.n_outputs,
+                                   request.sample_weight,
+                                   sum_weights(request.sample_weight, X.n_rows),
+                                   make_multi_loss(request),
+                                   penalty,
+                                   request.fit_intercept,
+                                   request.fit_intercept ? of_intercept : ElasticNet{0, 0},
+                                   kernels(),
+                                   &control};
+  NullModels null = fit_null_models(problem);
+  MultiFitResult result;
+  result.solver = request.solver;
+  for (const DriverLimits& limits : null.limits) result.null_objectives.push_back(limits.null_objective);
+  try {
+    run(problem, request, null, control, result);
+  } catch (const Interrupted&) {
+    // As in fit.cpp: the start is what there is.
+    load_start(problem, request, null, result);
+    const bool is_null = request.coef_init == nullptr && request.intercepts_init == nullptr;
+    for (const double objective : result.null_objectives)
+      result.outcomes.push_back(Outcome::before_start(is_null ? objective : std::numeric_limits<double>::infinity()));
+  }
   return result;
 }
 

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "core/matrix_view.hpp"
+#include "solvers/control.hpp"
 #include "solvers/solver_options.hpp"
 
 namespace finitesum {
@@ -69,7 +70,7 @@ void check_options(const Request& request, const std::string& solver, bool has_s
 
 // Views come from outside: nothing is read through an index before it is known to be in range.
 template <class View>
-void check_csr(const View& X) {
+void check_csr(const View& X, Control* control = nullptr) {
   if constexpr (View::is_sparse) {
     if (X.row_pointers[0] != 0) throw std::invalid_argument("indptr must start at 0.");
     for (std::size_t i = 0; i < X.n_rows; ++i) {
@@ -80,7 +81,9 @@ void check_csr(const View& X) {
     using Unsigned = std::make_unsigned_t<typename View::Index>;
     const std::size_t stored = X.n_stored();
     bool in_range = true;
-    for (std::size_t k = 0; k < stored; ++k) in_range &= static_cast<Unsigned>(X.indices[k]) < X.n_columns;
+    in_parts(stored, 1, 1, control, [&](std::size_t begin, std::size_t end) {
+      for (std::size_t k = begin; k < end; ++k) in_range &= static_cast<Unsigned>(X.indices[k]) < X.n_columns;
+    });
     if (!in_range) {
       throw std::invalid_argument("column indices must lie in [0, " + std::to_string(X.n_columns) + ").");
     }

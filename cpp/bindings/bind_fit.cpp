@@ -30,6 +30,13 @@ py::dict to_dict(FitResult&& result) {
 }  // namespace
 
 void bind_fit(py::module_& m) {
+  py::register_local_exception_translator([](std::exception_ptr raised) {
+    try {
+      if (raised) std::rethrow_exception(raised);
+    } catch (const Interrupted&) {
+      PyErr_SetNone(PyExc_KeyboardInterrupt);
+    }
+  });
   m.def(
       "fit",
       [](const py::object& X, const py::object& y, const py::object& sample_weight, const std::string& loss,
@@ -128,7 +135,9 @@ void bind_fit(py::module_& m) {
       [](const py::array& indices, const py::array& row_pointers, std::size_t n_columns) {
         // Only the structure matters: the values are never read, and bytes stand in for them.
         const py::array_t<float> values(indices.size());
-        return has_duplicates(matrix_view(py::make_tuple(values, indices, row_pointers, n_columns)));
+        const AnyMatrix X = matrix_view(py::make_tuple(values, indices, row_pointers, n_columns));
+        const py::gil_scoped_release released;
+        return has_duplicates(X, keyboard_interrupt_pending);
       },
       py::arg("indices"), py::arg("indptr"), py::arg("n_columns"));
 }

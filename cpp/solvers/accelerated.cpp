@@ -51,7 +51,7 @@ class ProximalGradient final : public Solver {
     while (!control.look()) {
       const Bound bound = step();
       if (!all_margins(problem_, next_.data(), at_next_.margins.data(), &control)) return;
-      evaluate_objective(problem_, next_.data(), at_next_);
+      if (!evaluate_objective(problem_, next_.data(), at_next_, &control)) return;
       const double loss = at_next_.objective - penalty_value(problem_, next_.data(), at_next_.intercept);
       if (holds(bound, loss, loss_at_y)) {
         stalled_ = bound.squared_length == 0;
@@ -66,12 +66,8 @@ class ProximalGradient final : public Solver {
   }
   bool stalled() const override { return stalled_; }
 
-  Certificate check(Control&) override {
-    if (is_torn_) {
-      Certificate certificate = Certificate::unfinished(count_nonzeros(w_, problem_.n_columns()));
-      certificate.objective = objective_;  // with the best dual value so far
-      return certificate;
-    }
+  Certificate check(Control& control) override {
+    if (is_torn_) return without_dual_point();
     if (has_finite_gap(problem_)) {
       next_ = gradient_;
       Certificate certificate = certify(problem_, at_y_, count_nonzeros(w_, problem_.n_columns()), next_.data());
@@ -82,7 +78,7 @@ class ProximalGradient final : public Solver {
     at_next_.margins = margins_;
     at_next_.intercept = intercept_;
     at_next_.objective = objective_;
-    evaluate_gradient(problem_, at_next_, next_.data());
+    if (!evaluate_gradient(problem_, at_next_, next_.data(), &control)) return without_dual_point();
     passes_ += 1;
     return certify(problem_, at_next_, count_nonzeros(w_, problem_.n_columns()), next_.data());
   }
@@ -107,6 +103,13 @@ class ProximalGradient final : public Solver {
   double finish() override { return intercept_; }
 
  private:
+  // The objective, with the best dual value so far.
+  Certificate without_dual_point() const {
+    Certificate certificate = Certificate::unfinished(count_nonzeros(w_, problem_.n_columns()));
+    certificate.objective = objective_;
+    return certificate;
+  }
+
   // What a step from y promises: the gradient along it, and its squared length in units of the columns.
   struct Bound {
     double linear = 0;
@@ -143,9 +146,10 @@ class ProximalGradient final : public Solver {
   bool evaluate_at_y(Control* control) {
     at_y_.margins = y_margins_;
     at_y_.intercept = y_intercept_;
-    evaluate_objective(problem_, y_.data(), at_y_);
-    is_torn_ = evaluate_gradient(problem_, at_y_, gradient_.data(), control) ? 0 : 1;
-    if (is_torn_) return false;
+    const bool is_finished = evaluate_objective(problem_, y_.data(), at_y_, control) &&
+                             evaluate_gradient(problem_, at_y_, gradient_.data(), control);
+    is_torn_ = is_finished ? 0 : 1;
+    if (!is_finished) return false;
     is_moved_ = 0;
     passes_ += 1;
     return true;

@@ -47,19 +47,21 @@ bool evaluate_margins(const Problem<View>& problem, const double* w, Anchor& anc
 }
 
 // The mean loss at the anchor's margins, with the best intercept if it is free. With the intercept re-solved the
-// derivatives sum to zero, as the dual point must.
+// derivatives sum to zero, as the dual point must. Of no use, here and below, if control stops the work.
 template <class View>
-double best_mean_loss(const Problem<View>& problem, Anchor& anchor) {
+double best_mean_loss(const Problem<View>& problem, Anchor& anchor, Control* control = nullptr) {
   InterceptProblem along{problem.loss, anchor.margins.data(), problem.y,
                          problem.s,    problem.n_rows(),      problem.n_threads};
+  along.control = control != nullptr ? control : control_before_start(problem);
   if (problem.has_free_intercept()) anchor.intercept = along.solve(anchor.intercept);
   return along.objective(anchor.intercept) / problem.total_weight;
 }
 
 // Completes (w, the anchor's margins) with the best intercept, if it is free, and the objective.
 template <class View>
-void evaluate_objective(const Problem<View>& problem, const double* w, Anchor& anchor) {
-  anchor.objective = best_mean_loss(problem, anchor) + penalty_value(problem, w, anchor.intercept);
+bool evaluate_objective(const Problem<View>& problem, const double* w, Anchor& anchor, Control* control = nullptr) {
+  anchor.objective = best_mean_loss(problem, anchor, control) + penalty_value(problem, w, anchor.intercept);
+  return control == nullptr || !control->stopped();
 }
 
 // Turns margins into derivatives, and writes (1/S) X^T (s o u) to the gradient.

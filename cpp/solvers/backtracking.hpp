@@ -20,10 +20,11 @@ struct Direction {
 };
 
 // Backtracks until F decreases enough, and returns the length t of the step, with w + t move in `to` and margins,
-// intercept and objective in `trial`; zero if the move promises nothing or does not keep its promise.
+// intercept and objective in `trial`; zero if the move promises nothing or does not keep its promise, or control stops
+// the work.
 template <class View>
-double backtrack(const Problem<View>& problem, const Direction& along, const Anchor& anchor, double* to,
-                 Anchor& trial) {
+double backtrack(const Problem<View>& problem, const Direction& along, const Anchor& anchor, double* to, Anchor& trial,
+                 Control& control) {
   constexpr double smallest_step = 1e-3;
   constexpr double sufficient = 1e-4;  // of the decrease promised by the model (Armijo)
   const auto penalty_at = [&](const double* w, double b) {
@@ -41,7 +42,8 @@ double backtrack(const Problem<View>& problem, const Direction& along, const Anc
   for (double t = 1; t > smallest_step; t /= 2) {
     go(t);
     for (std::size_t i = 0; i < problem.n_rows(); ++i) trial.margins[i] = along.margins[i] + t * along.margins_move[i];
-    trial.objective = best_mean_loss(problem, trial) + penalty_at(to, trial.intercept);
+    trial.objective = best_mean_loss(problem, trial, &control) + penalty_at(to, trial.intercept);
+    if (control.stopped()) return 0;
     if (trial.objective <= anchor.objective + sufficient * t * promised + rounding) return t;
   }
   return 0;

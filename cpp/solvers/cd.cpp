@@ -50,9 +50,9 @@ class CoordinateDescent final : public Solver {
   void run_epoch(std::size_t, Control& control) override {
     constexpr int most_steps = 10;
     constexpr double enough = 0.1;  // of the gain that the first step began with
-    if (!evaluated_) evaluate();
+    if (!evaluated_ && !evaluate(control)) return;
     choose_working_set();
-    load_margins();
+    if (!load_margins(control)) return;
     double first_change = 0;
     bool moved = false;
     for (int step = 0; step < most_steps && newton_step(control); ++step) {
@@ -66,9 +66,12 @@ class CoordinateDescent final : public Solver {
   }
   bool stalled() const override { return stalled_; }
 
-  Certificate check(Control&) override {
-    if (!evaluated_) evaluate();
-    return certificate_;
+  // Cut short, the objective if it is known, with the best dual value so far.
+  Certificate check(Control& control) override {
+    if (evaluated_ || evaluate(control)) return certificate_;
+    Certificate certificate = Certificate::unfinished(count_nonzeros(w_, problem_.n_columns()));
+    certificate.objective = anchor_.objective;
+    return certificate;
   }
   std::size_t check_work() const override { return evaluated_ ? 0 : columns_.n_stored() + problem_.n_rows(); }
   bool checks_are_free() const override { return true; }
@@ -78,18 +81,17 @@ class CoordinateDescent final : public Solver {
   void restart_with_half_step() override {}  // every step decreases the objective
 
   void transfer(Archive& archive) override {
-    if (!archive.is_loading() && !evaluated_) evaluate();
     for (std::size_t j = 0; j < problem_.n_columns(); ++j) archive(w_[j]);
     for (auto* numbers : {&gradient_, &dual_gradient_, &anchor_.margins}) archive(*numbers);
     for (double* number :
          {&anchor_.intercept, &anchor_.intercept_slope, &anchor_.objective, &certificate_.objective,
           &certificate_.lower_bound, &certificate_.gradient_norm, &certificate_.nonzeros, &damping_, &work_})
       archive(*number);
+    archive.integer(evaluated_);
     std::size_t n_alive = alive_.size();
     archive.integer(n_alive);
     alive_.resize(n_alive);
     for (std::size_t& j : alive_) archive.integer(j);
-    evaluated_ = true;
   }
   double finish() override { return anchor_.intercept; }
 
@@ -100,8 +102,10 @@ class CoordinateDescent final : public Solver {
     std::vector<double> shares(n);
     for (std::size_t i = 0; i < n; ++i) shares[i] = problem_.weight(i) / problem_.total_weight;
     const auto& rows = row_kernels(problem_.kernels, columns_);
+    Control* control = control_before_start(problem_);
     for (std::size_t j = 0; j < norms_.size(); ++j) {
       const auto x = columns_.row(j);
+      if (control != nullptr) control->stop_after(x.size);
       const double square = chained_sum(
           x.size, [&](std::size_t k) { return shares[entry_row(x, k)] * (double{x.values[k]} * double{x.values[k]}); });
       const double mean = problem_.has_free_intercept() ? dot(rows, x, shares.data()) : 0;
@@ -109,19 +113,27 @@ class CoordinateDescent final : public Solver {
     }
   }
 
-  void load_margins() {
+  // False, here and below, if control stops the work.
+  bool load_margins(Control& control) {
     const auto& rows = row_kernels(problem_.kernels, columns_);
     std::fill(margins_.begin(), margins_.end(), 0.0);
     for (const std::size_t j : alive_) {
-      if (w_[j] != 0) axpy(rows, w_[j], columns_.row(j), margins_.data());
+      if (w_[j] == 0) continue;
+      axpy(rows, w_[j], columns_.row(j), margins_.data());
+      if (control.stop_after(columns_.row(j).size)) return false;
     }
+    return true;
   }
 
   // Completes w with the best intercept, objective, gradient and certificate, and drops columns.
-  void evaluate() {
-    load_margins();
+  bool evaluate(Control& control) {
+    anchor_.objective = std::numeric_limits<double>::infinity();
+    if (!load_margins(control)) return false;
     anchor_.margins = margins_;
-    evaluate_objective(problem_, w_, anchor_);
+    if (!evaluate_objective(problem_, w_, anchor_, &control)) {
+      anchor_.objective = std::numeric_limits<double>::infinity();
+      return false;
+    }
     const std::size_t n = problem_.n_rows();
     for_each_block(n, problem_.n_threads, [&](std::size_t first, std::size_t count) {
       differentiate(problem_, anchor_.intercept, first, count, anchor_.derivatives() + first);
@@ -131,15 +143,20 @@ class CoordinateDescent final : public Solver {
     anchor_.intercept_slope =
         problem_.has_penalized_intercept() ? chained_sum(n, [&](std::size_t i) { return mass[i]; }) : 0;
     const auto& rows = row_kernels(problem_.kernels, columns_);
-    for_each_block(alive_.size(), problem_.n_threads, [&](std::size_t first, std::size_t count) {
-      for (std::size_t k = first; k < first + count; ++k)
-        gradient_[alive_[k]] = dot(rows, columns_.row(alive_[k]), mass);
-    });
+    const std::size_t column_work = columns_.n_stored() / problem_.n_columns() + 1;
+    const auto differentiate_columns = [&](std::size_t begin, std::size_t end) {
+      for_each_block(end - begin, problem_.n_threads, [&](std::size_t first, std::size_t count) {
+        for (std::size_t k = begin + first; k < begin + first + count; ++k)
+          gradient_[alive_[k]] = dot(rows, columns_.row(alive_[k]), mass);
+      });
+    };
+    if (!in_parts(alive_.size(), 1, column_work, &control, differentiate_columns)) return false;
     for (const std::size_t j : alive_) work_ += static_cast<double>(columns_.row(j).size);
     dual_gradient_ = gradient_;
     certificate_ = certify(problem_, anchor_, count_nonzeros(w_, problem_.n_columns()), dual_gradient_.data());
     evaluated_ = true;
     screen();
+    return true;
   }
 
   // (1/S) s_i u_i
@@ -197,11 +214,11 @@ class CoordinateDescent final : public Solver {
     constexpr double largest_damping = 1e2;
     while (!control.look()) {
       load_model();
-      model_.begin(set_, w_, anchor_.intercept);
+      if (!model_.begin(set_, w_, anchor_.intercept, control)) return false;
       const bool solved = model_.solve(accuracy, problem_.loss.is_quadratic() ? 50 : 10, control);
       work_ += static_cast<double>(model_.take_work());
       if (solved && model_.first_change() == 0) return false;
-      if (solved && accept()) {
+      if (solved && accept(control)) {
         damping_ = damping_ > smallest_damping ? damping_ / 10 : 0;
         return true;
       }
@@ -230,7 +247,7 @@ class CoordinateDescent final : public Solver {
   }
 
   // Takes the model's step if the objective falls as promised.
-  bool accept() {
+  bool accept(Control& control) {
     const std::size_t size = set_.size();
     moves_.resize(size);
     steps_.resize(size);
@@ -249,6 +266,7 @@ class CoordinateDescent final : public Solver {
       const auto x = columns_.row(set_[k]);
       axpy(rows, moves_[k], x, direction_.data());
       slope += moves_[k] * dot(rows, x, model_.slope());
+      if (control.stop_after(2 * x.size)) return false;
     }
     if (problem_.has_penalized_intercept()) {
       const double* q = model_.slope();
@@ -256,7 +274,7 @@ class CoordinateDescent final : public Solver {
     }
     const Direction along{model_.start().data(), moves_.data(),     size, model_.intercept_move(),
                           margins_.data(),       direction_.data(), slope};
-    const double step = backtrack(problem_, along, anchor_, steps_.data(), trial_);
+    const double step = backtrack(problem_, along, anchor_, steps_.data(), trial_, control);
     if (step == 0) return false;
     step_ = step;
     for (std::size_t k = 0; k < size; ++k) w_[set_[k]] = steps_[k];

@@ -60,7 +60,8 @@ class ColumnModel {
   double* slope() { return slope_.data(); }
   double* curvature() { return curvature_.data(); }
 
-  void begin(const std::vector<std::size_t>& set, const double* w, double b) {
+  // False if control stops the work, which leaves no model.
+  bool begin(const std::vector<std::size_t>& set, const double* w, double b, Control& control) {
     set_ = set;
     intercept_ = b;
     intercept_move_ = 0;
@@ -74,6 +75,7 @@ class ColumnModel {
     square_.resize(size);
     for (std::size_t k = 0; k < size; ++k) {
       const auto x = column(k);
+      if (control.stop_after(2 * x.size + 1)) return false;
       coef_[k] = start_[k] = w[set[k]];
       square_[k] = chained_sum(x.size, [&](std::size_t e) {
         const double value = double{x.values[e]};
@@ -86,6 +88,7 @@ class ColumnModel {
     }
     is_bounded_ = !problem_.has_free_intercept() || total_curvature_ > 0;
     if (is_bounded_) balance();
+    return true;
   }
 
   // Until a sweep over W gains less than `accuracy` times what the first one did, or rounds run out; what control
@@ -195,13 +198,13 @@ class ColumnModel {
       if (sweep(support_, control) <= target || !is_bounded_ || control.stopped()) return;
       double* point = anderson_.next();
       for (std::size_t a = 0; a < support_.size(); ++a) point[a] = coef_[support_[a]];
-      if (anderson_.commit() && anderson_.extrapolate(moves_)) extrapolate_support();
+      if (anderson_.commit() && anderson_.extrapolate(moves_)) extrapolate_support(control);
     }
   }
 
   // To the extrapolated coefficients in moves_, if the model is lower there. With t = X (their move) it changes by
   // t.q + t.(h o t) / 2, less what a free intercept gains by following.
-  void extrapolate_support() {
+  void extrapolate_support(Control& control) {
     const double l1 = problem_.l1();
     const double l2 = problem_.l2();
     std::fill(weighted_.begin(), weighted_.end(), 0.0);
@@ -212,6 +215,7 @@ class ColumnModel {
       change += l1 * (std::fabs(to) - std::fabs(from)) + 0.5 * l2 * (to - from) * (to + from);
       axpy(kernels_, to - from, column(support_[a]), weighted_.data());
       work_ += column(support_[a]).size;
+      if (control.stop_after(column(support_[a]).size)) break;
     }
     const double* t = weighted_.data();
     const std::size_t n = problem_.n_rows();
@@ -220,7 +224,7 @@ class ColumnModel {
     const double mean =
         problem_.fit_intercept ? chained_sum(n, [&](std::size_t i) { return curvature_[i] * t[i]; }) : 0;
     if (problem_.has_free_intercept()) change -= 0.5 * mean * mean / total_curvature_;
-    if (change < 0) {
+    if (change < 0 && !control.stopped()) {
       for (std::size_t a = 0; a < support_.size(); ++a) coef_[support_[a]] = moves_[a];
       for (std::size_t i = 0; i < n; ++i) slope_[i] += curvature_[i] * t[i];
       intercept_slope_ += mean;

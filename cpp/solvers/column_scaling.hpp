@@ -75,17 +75,16 @@ template <class T, class I>
 ColumnMoments column_moments(const Problem<CsrView<T, I>>& problem) {
   const std::size_t p = problem.n_columns();
   ColumnMoments moments{{}, std::vector<double>(p), std::vector<double>(p)};
-  for (std::size_t i = 0; i < problem.n_rows(); ++i) {
+  visit_rows(problem, [&](std::size_t i) {
     const auto row = problem.X.row(i);
     const double weight = problem.weight(i) / problem.total_weight;
-    if (weight == 0) continue;
-    for (std::size_t k = 0; k < row.size; ++k) {
+    for (std::size_t k = 0; weight != 0 && k < row.size; ++k) {
       const auto j = static_cast<std::size_t>(row.indices[k]);
       const double value = double{row.values[k]};
       moments.squares[j] += weight * (value * value);
       moments.shares[j] += value != 0 ? weight : 0;
     }
-  }
+  });
   return moments;
 }
 
@@ -98,17 +97,16 @@ ColumnMoments column_moments(const Problem<DenseView<T>>& problem) {
   std::size_t first = 0;
   while (problem.weight(first) == 0) ++first;
   if (problem.has_free_intercept()) std::copy_n(problem.X.row(first).values, p, origin.data());
-  for (std::size_t i = first; i < problem.n_rows(); ++i) {
+  visit_rows(problem, [&](std::size_t i) {
     const T* row = problem.X.row(i).values;
     const double weight = problem.weight(i) / problem.total_weight;
-    if (weight == 0) continue;
-    for (std::size_t j = 0; j < p; ++j) {
+    for (std::size_t j = 0; weight != 0 && j < p; ++j) {
       const double value = double{row[j]} - origin[j];
       moments.centers[j] += weight * value;
       moments.squares[j] += weight * (value * value);
       moments.shares[j] += row[j] != 0 ? weight : 0;
     }
-  }
+  });
   if (!problem.has_free_intercept()) {
     std::fill(moments.centers.begin(), moments.centers.end(), 0.0);
     return moments;
@@ -190,10 +188,10 @@ ColumnScaling scaling_by(const std::vector<double>& sizes, std::vector<double> c
 template <class View>
 double mean_squared_norm(const Problem<View>& problem) {
   double sum = 0;
-  for (std::size_t i = 0; i < problem.n_rows(); ++i) {
+  visit_rows(problem, [&](std::size_t i) {
     const double weight = problem.weight(i);
     if (weight != 0) sum += weight * squared_norm(problem.kernels, no_scaling, problem.X.row(i));
-  }
+  });
   return sum / problem.total_weight + (problem.fit_intercept ? 1 : 0);
 }
 

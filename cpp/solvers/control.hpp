@@ -1,6 +1,7 @@
 // When a running fit has to stop for a reason outside of the mathematics: its deadline, or the host's interrupt.
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <cstddef>
 #include <functional>
@@ -10,6 +11,9 @@
 #include "solvers/report.hpp"
 
 namespace finitesum {
+
+// Thrown by sweeps before the first epoch, where an interrupt finds nothing yet to return.
+struct Interrupted {};
 
 class Control {
  public:
@@ -30,11 +34,18 @@ class Control {
     const Clock::time_point now = Clock::now();
     if (interrupted_ && now - last_asked_ >= std::chrono::milliseconds(20)) {
       last_asked_ = now;
-      if (interrupted_()) stop(Stopping::interrupted);
+      if (interrupted_()) {
+        if (!has_begun_) throw Interrupted{};
+        stop(Stopping::interrupted);
+      }
     }
-    if (!stopped_ && seconds_until(now) >= time_limit_) stop(Stopping::time_limit);
+    if (has_begun_ && !stopped_ && seconds_until(now) >= time_limit_) stop(Stopping::time_limit);
     return stopped_;
   }
+
+  // The first epoch is next: before it, nothing stops the work but Interrupted.
+  void begin() { has_begun_ = true; }
+  bool has_begun() const { return has_begun_; }
 
   void stop(Stopping reason) {
     stopped_ = true;
@@ -64,8 +75,24 @@ class Control {
   double time_limit_;
   std::function<bool()> interrupted_;
   std::size_t pending_ = 0;
+  bool has_begun_ = false;
   bool stopped_ = false;
   Stopping reason_ = Stopping::max_iter;
 };
+
+// Calls work(begin, end) for consecutive parts of [0, n), each but the last a multiple of `unit`, and asks control
+// between parts of about a million entries of X; false if it stops the work.
+template <class Work>
+bool in_parts(std::size_t n, std::size_t unit, std::size_t work_per_unit, Control* control, Work&& work) {
+  constexpr std::size_t work_between_looks = std::size_t{1} << 20;
+  const std::size_t at_once = control == nullptr ? n : (work_between_looks / work_per_unit + 1) * unit;
+  for (std::size_t begin = 0; begin < n; begin += at_once) {
+    if (control != nullptr && control->stopped()) return false;
+    const std::size_t end = std::min(begin + at_once, n);
+    work(begin, end);
+    if (control != nullptr && end < n) control->stop_after((end - begin) / unit * work_per_unit);
+  }
+  return true;
+}
 
 }  // namespace finitesum

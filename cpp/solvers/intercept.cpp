@@ -35,7 +35,7 @@ void shift(const InterceptProblem& problem, double b, std::size_t first, std::si
 }
 
 Slope slope_at(const InterceptProblem& problem, double b) {
-  return sum_over_blocks(problem.n, problem.n_threads, [&](std::size_t first, std::size_t count) {
+  const auto slope_of = [&](std::size_t first, std::size_t count) {
     Block z;
     Block derivative;
     Block curvature;
@@ -51,18 +51,20 @@ Slope slope_at(const InterceptProblem& problem, double b) {
       block.magnitude += s * std::fabs(derivative[k]);
     }
     return block;
-  });
+  };
+  return sum_over_blocks(problem.n, problem.n_threads, slope_of, problem.control, problem.work_per_row);
 }
 
 }  // namespace
 
 double InterceptProblem::objective(double b) const {
-  return sum_over_blocks(n, n_threads, [&](std::size_t first, std::size_t count) {
+  const auto value_of = [&](std::size_t first, std::size_t count) {
     Block shifted;
     shift(*this, b, first, count, shifted);
     const double* weights = s != nullptr ? s + first : nullptr;
     return loss.value_sum(shifted.data(), TargetBlock(y, first, count).data(), weights, count);
-  });
+  };
+  return sum_over_blocks(n, n_threads, value_of, control, work_per_row);
 }
 
 double InterceptProblem::solve(double b) const {
@@ -73,6 +75,7 @@ double InterceptProblem::solve(double b) const {
   double reach = 1;
   for (int iteration = 0; iteration < 200; ++iteration) {
     const Slope slope = slope_at(*this, b);
+    if (control != nullptr && control->stopped()) break;
     if (std::fabs(slope.first) <= rounding * slope.magnitude) break;
     (slope.first > 0 ? high : low) = b;
     double next = slope.second > 0 ? b - slope.first / slope.second : (slope.first > 0 ? -infinity : infinity);

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "core/targets.hpp"
+#include "solvers/control.hpp"
 #include "solvers/loss_function.hpp"
 
 namespace finitesum {
@@ -20,6 +21,8 @@ struct InterceptProblem {
   std::size_t n;
   int n_threads;
   std::function<void(std::size_t first, std::size_t count, double* z)> compute_z = nullptr;
+  Control* control = nullptr;    // if it stops the work, results are of no use
+  std::size_t work_per_row = 8;  // in entries of X
 
   double objective(double b) const;
   double solve(double b) const;  // safeguarded Newton from b

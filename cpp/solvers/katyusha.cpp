@@ -161,7 +161,7 @@ class Katyusha final : public Solver {
     anchor_.intercept = intercept_.y;
     const double nonzeros = count_nonzeros(coef_, p);
     if (!evaluate_margins(problem_, coef_, anchor_, &control)) return Certificate::unfinished(nonzeros);
-    evaluate_objective(problem_, coef_, anchor_);
+    if (!evaluate_objective(problem_, coef_, anchor_, &control)) return Certificate::unfinished(nonzeros);
     ++anchors_;
     if (may_go_back && is_much_worse(anchor_.objective)) return go_back(control);
     if (anchors_ == 1) first_objective_ = anchor_.objective;

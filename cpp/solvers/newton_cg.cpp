@@ -41,7 +41,7 @@ class ImplicitHessian {
     passes_ += 1;
     std::vector<double> sums((problem_.n_rows() + block_rows - 1) / block_rows);
     const auto& rows = row_kernels(problem_.kernels, problem_.X);
-    sum_over_rows(problem_, diagonal_.data(), [&](std::size_t first, std::size_t count, double* sum) {
+    const auto add = [&](std::size_t first, std::size_t count, double* sum) {
       std::array<double, block_rows> z;
       double* h = curvatures_.data() + first;
       for (std::size_t k = 0; k < count; ++k) z[k] = point.margins[first + k] + point.anchor.intercept;
@@ -51,9 +51,9 @@ class ImplicitHessian {
         sums[first / block_rows] += factor;
         if (factor != 0) axpy_squares(rows, factor, problem_.X.row(first + k), sum);
       }
-    });
+    };
+    is_built_ = sum_over_rows(problem_, diagonal_.data(), add, &control);
     if (problem_.fit_intercept) diagonal_.back() = std::accumulate(sums.begin(), sums.end(), 0.0);
-    is_built_ = !control.stop_after(problem_.X.n_stored());
   }
 
   // Preconditioned conjugate gradients for (H + D) v = -g from v = 0, D the penalty's part and the damping.
@@ -134,7 +134,7 @@ class ImplicitHessian {
     const std::size_t p = problem_.n_columns();
     const double of_intercept = problem_.fit_intercept ? direction_[p] : 0;
     std::vector<double> sums((problem_.n_rows() + block_rows - 1) / block_rows);
-    sum_gradient(
+    const bool is_finished = sum_gradient(
         problem_,
         [&](std::size_t first, std::size_t count, double* room) {
           double* q = products_.data() + first;
@@ -143,11 +143,11 @@ class ImplicitHessian {
           if (problem_.fit_intercept) sums[first / block_rows] += weighted_sum(problem_, room, first, count);
           return room;
         },
-        image_.data());
+        image_.data(), &control);
     if (problem_.fit_intercept) image_[p] = std::accumulate(sums.begin(), sums.end(), 0.0) / problem_.total_weight;
     for (std::size_t j = 0; j < size_; ++j) image_[j] += ridge(j) * direction_[j];
     passes_ += 1;
-    return !control.stop_after(problem_.X.n_stored());
+    return is_finished;
   }
 
   const Problem<View>& problem_;

@@ -122,7 +122,7 @@ class NewtonSteps final : public Solver {
     double slope = anchor_.intercept_slope * intercept_move;
     for (std::size_t j = 0; j < p; ++j) slope += gradient_[j] * move_[j];
     const Direction along{w_, move_.data(), p, intercept_move, margins_.data(), direction_.data(), slope};
-    const double step = backtrack(problem_, along, anchor_, scratch_.data(), trial_);
+    const double step = backtrack(problem_, along, anchor_, scratch_.data(), trial_, control);
     return step > 0 && accept_trial(step, control);
   }
 

@@ -10,7 +10,6 @@
 #include <variant>
 #include <vector>
 
-#include "solvers/control.hpp"
 #include "solvers/problem.hpp"
 
 namespace finitesum {
@@ -28,24 +27,10 @@ void margins(const Problem<View>& problem, const double* w, double b, std::size_
   }
 }
 
-// Calls work(begin, end) for consecutive parts of [0, n), each but the last a multiple of `unit`, and asks control
-// between parts of about a million entries of X; false if it stops the work.
-template <class Work>
-bool in_parts(std::size_t n, std::size_t unit, std::size_t work_per_unit, Control* control, Work&& work) {
-  constexpr std::size_t work_between_looks = std::size_t{1} << 20;
-  const std::size_t at_once = control == nullptr ? n : (work_between_looks / work_per_unit + 1) * unit;
-  for (std::size_t begin = 0; begin < n; begin += at_once) {
-    if (control != nullptr && control->stopped()) return false;
-    const std::size_t end = std::min(begin + at_once, n);
-    work(begin, end);
-    if (control != nullptr && end < n) control->stop_after((end - begin) / unit * work_per_unit);
-  }
-  return true;
-}
-
 // Calls work(first, count) for the blocks of all rows; false if control stops the work.
 template <class View, class Work>
 bool for_each_row_block(const Problem<View>& problem, Control* control, Work&& work) {
+  if (control == nullptr) control = control_before_start(problem);
   const std::size_t n = problem.n_rows();
   const std::size_t block_work = (problem.X.n_stored() / n + 1) * block_rows;
   return in_parts(n, block_rows, block_work, control, [&](std::size_t begin, std::size_t end) {
@@ -100,6 +85,7 @@ template <class View, class Add>
 bool sum_over_rows(const Problem<View>& problem, double* sum, const Add& add, Control* control = nullptr) {
   constexpr std::size_t most_chunks = 16;
   constexpr std::size_t cached = std::size_t{1} << 14;  // stored entries
+  if (control == nullptr) control = control_before_start(problem);
   const std::size_t p = problem.n_columns();
   const std::size_t n_blocks = (problem.n_rows() + block_rows - 1) / block_rows;
   const std::size_t n_chunks =
@@ -175,10 +161,12 @@ double conjugate_sum(const Problem<View>& problem, double scale, const Derivativ
 }
 
 // The largest entry of the gradient of the smooth part at (w, b), the intercept's included; `gradient` is overwritten.
+// Infinite if control stops the sweep.
 template <class View>
-double gradient_norm(const Problem<View>& problem, const double* w, double b, double* gradient) {
+double gradient_norm(const Problem<View>& problem, const double* w, double b, double* gradient,
+                     Control* control = nullptr) {
   std::vector<double> sums((problem.n_rows() + block_rows - 1) / block_rows);  // of s_i u_i, for the intercept
-  sum_gradient(
+  const bool is_finished = sum_gradient(
       problem,
       [&](std::size_t first, std::size_t count, double* u) {
         margins(problem, w, b, first, count, u);
@@ -186,7 +174,8 @@ double gradient_norm(const Problem<View>& problem, const double* w, double b, do
         for (std::size_t k = 0; k < count; ++k) sums[first / block_rows] += problem.weight(first + k) * u[k];
         return u;
       },
-      gradient);
+      gradient, control);
+  if (!is_finished) return std::numeric_limits<double>::infinity();
   double largest = 0;
   for (const double sum : sums) largest += sum;
   largest = problem.fit_intercept ? std::fabs(largest / problem.total_weight) : 0;

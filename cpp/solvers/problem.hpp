@@ -7,6 +7,7 @@
 
 #include "core/targets.hpp"
 #include "penalties/visit.hpp"
+#include "solvers/control.hpp"
 #include "solvers/loss_function.hpp"
 #include "solvers/rows.hpp"
 
@@ -23,7 +24,8 @@ struct Problem {
   bool fit_intercept;
   ElasticNet intercept_penalty{0, 0};  // r; alpha = 0 for a free intercept
   const KernelTable& kernels;
-  int n_threads;  // for passes over all rows
+  int n_threads;               // for passes over all rows
+  Control* control = nullptr;  // of the fit, for sweeps before its first epoch
 
   std::size_t n_rows() const { return X.n_rows; }
   std::size_t n_columns() const { return X.n_columns; }
@@ -43,5 +45,20 @@ struct Problem {
     return std::visit([](const auto& penalty) { return penalty.l2(); }, penalty);
   }
 };
+
+// Whom sweeps before the first epoch ask; null after that, and where nobody listens. For one output and for several.
+template <class AnyProblem>
+Control* control_before_start(const AnyProblem& problem) {
+  return problem.control != nullptr && !problem.control->has_begun() ? problem.control : nullptr;
+}
+
+// Calls visit(i) for all rows in order, before the first epoch.
+template <class AnyProblem, class Visit>
+void visit_rows(const AnyProblem& problem, Visit&& visit) {
+  const std::size_t n = problem.n_rows();
+  in_parts(n, 1, problem.X.n_stored() / n + 1, control_before_start(problem), [&](std::size_t begin, std::size_t end) {
+    for (std::size_t i = begin; i < end; ++i) visit(i);
+  });
+}
 
 }  // namespace finitesum

@@ -37,6 +37,16 @@ struct Outcome {
   bool converged = false;
   Stopping stopping = Stopping::max_iter;
   std::vector<Check> history;
+
+  // Interrupted before there was a first epoch.
+  static Outcome before_start(double objective) {
+    Outcome outcome;
+    outcome.objective = objective;
+    outcome.stopping = Stopping::interrupted;
+    outcome.history.emplace_back();
+    outcome.history.back().objective = objective;
+    return outcome;
+  }
 };
 
 }  // namespace finitesum

@@ -117,10 +117,12 @@ bool evaluate_intercept(const Problem<View>& problem, const double* w, RoundedAn
   along.compute_z = [&](std::size_t first, std::size_t count, double* z) {
     kept_margins(problem, anchor, first, count, z);
   };
+  along.control = control;
+  if (!anchor.stores) along.work_per_row = problem.X.n_stored() / n + 1;
   if (problem.has_free_intercept()) anchor.intercept = along.solve(anchor.intercept);
   anchor.objective =
       along.objective(anchor.intercept) / problem.total_weight + penalty_value(problem, w, anchor.intercept);
-  return true;
+  return control == nullptr || !control->stopped();
 }
 
 // Derivatives, (1/S) X^T (s o u), and where margins were cut the objective of the exact ones.

@@ -200,7 +200,7 @@ Certificate check_iterate(const Problem<View>& problem, Iterate& iterate, double
     certificate.lower_bound = dual(scratch);
   } else {
     std::vector<double> gradient(p);
-    certificate.gradient_norm = gradient_norm(problem, scratch, intercept, gradient.data());
+    certificate.gradient_norm = gradient_norm(problem, scratch, intercept, gradient.data(), &control);
   }
   return certificate;
 }

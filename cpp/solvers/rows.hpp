@@ -12,6 +12,7 @@
 #include "core/targets.hpp"
 #include "isa/isa.hpp"
 #include "kernels/table.hpp"
+#include "solvers/control.hpp"
 
 namespace finitesum {
 
@@ -120,12 +121,17 @@ void for_each_block(std::size_t n, int n_threads, Work&& work) {
   });
 }
 
-// Sum of term(first, count) over the blocks of [0, n), added in their order: on any number of threads the same.
+// Sum of term(first, count) over the blocks of [0, n), added in their order: on any number of threads the same. A term
+// costs as much as `work_per_row` entries of X for each row; if control stops the work, the sum is of no use.
 template <class Term>
-auto sum_over_blocks(std::size_t n, int n_threads, Term&& term) {
+auto sum_over_blocks(std::size_t n, int n_threads, Term&& term, Control* control = nullptr,
+                     std::size_t work_per_row = 1) {
   std::vector<decltype(term(n, n))> terms((n + block_rows - 1) / block_rows);
-  for_each_block(n, n_threads,
-                 [&](std::size_t first, std::size_t count) { terms[first / block_rows] = term(first, count); });
+  in_parts(n, block_rows, block_rows * work_per_row, control, [&](std::size_t begin, std::size_t end) {
+    for_each_block(end - begin, n_threads, [&](std::size_t first, std::size_t count) {
+      terms[(begin + first) / block_rows] = term(begin + first, count);
+    });
+  });
   decltype(term(n, n)) sum{};
   for (const auto& each : terms) sum += each;
   return sum;

@@ -174,12 +174,12 @@ class Sdca final : public Solver {
 
   void measure_rows() {
     double mean = 0;
-    for (std::size_t i = 0; i < problem_.n_rows(); ++i) {
+    visit_rows(problem_, [&](std::size_t i) {
       const auto row = problem_.X.row(i);
       const double share = problem_.weight(i) / problem_.total_weight;
       q_[i] = share == 0 ? 0 : share * squared_norm(problem_.kernels, row.values, row.size);
       mean += q_[i];
-    }
+    });
     if (problem_.has_penalized_intercept()) {
       intercept_l2_ = problem_.intercept_penalty.l2();
       intercept_threshold_ = problem_.intercept_penalty.l1() / intercept_l2_;
@@ -213,12 +213,11 @@ class Sdca final : public Solver {
   void start_from_coefficients() {
     const auto& rows = row_kernels(problem_.kernels, problem_.X);
     const double b = intercept_;
-    for (std::size_t i = 0; i < problem_.n_rows(); ++i) {
-      const auto row = problem_.X.row(i);
-      if (problem_.weight(i) == 0) continue;
-      u_[i] = problem_.derivative(i, b + dot(rows, row, coef_));
+    visit_rows(problem_, [&](std::size_t i) {
+      if (problem_.weight(i) == 0) return;
+      u_[i] = problem_.derivative(i, b + dot(rows, problem_.X.row(i), coef_));
       move(i, u_[i]);
-    }
+    });
     intercept_ = problem_.has_free_intercept() ? b : intercept_;
     draws_ = problem_.n_rows();
   }

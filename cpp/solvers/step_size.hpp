@@ -34,11 +34,11 @@ double row_smoothness(const AnyProblem& problem, const ColumnScaling& scaling, s
 template <class AnyProblem>
 Smoothness unit_smoothness(const AnyProblem& problem, const ColumnScaling& scaling = no_scaling) {
   Smoothness result;
-  for (std::size_t i = 0; i < problem.n_rows(); ++i) {
+  visit_rows(problem, [&](std::size_t i) {
     const double smoothness = row_smoothness(problem, scaling, i);
     result.max = std::max(result.max, smoothness);
     result.mean += smoothness;
-  }
+  });
   result.mean /= static_cast<double>(problem.n_rows());
   if (!std::isfinite(result.mean))
     throw std::invalid_argument("X has rows whose squared norm overflows; scale its columns.");
@@ -87,8 +87,11 @@ class BasicStepRule {
         search_(unit_.max * (std::isinf(curvature_) ? 1 : curvature_)) {
     if (is_uniform()) return;
     const double factor = adapts() && !std::isinf(curvature_) ? curvature_ : 1;
-    sampler_.use_smoothness(factor * unit_.max, adapts() ? strong_convexity() : 0,
-                            [&](std::size_t i) { return factor * row_smoothness(problem, scaling, i); });
+    Control* control = control_before_start(problem);
+    sampler_.use_smoothness(factor * unit_.max, adapts() ? strong_convexity() : 0, [&](std::size_t i) {
+      if (control != nullptr) control->stop_after(problem.X.row(i).size);
+      return factor * row_smoothness(problem, scaling, i);
+    });
   }
 
   const char* sampling() const { return sampling_names[static_cast<std::size_t>(sampling_)]; }

@@ -150,13 +150,13 @@ class TableSolver final : public Solver {
   void fill_table() {
     const auto& rows = row_kernels(problem_.kernels, problem_.X);
     std::vector<double> sum(problem_.n_columns());
-    for (std::size_t i = 0; i < problem_.n_rows(); ++i) {
+    visit_rows(problem_, [&](std::size_t i) {
       const auto row = problem_.X.row(i);
       table_[i] = problem_.derivative(i, dot(rows, row, start_.data()) + start_intercept_);
       const double change = problem_.weight(i) * table_[i];
       axpy(rows, change, row, sum.data());
       if (problem_.fit_intercept) intercept_sum_ += change;
-    }
+    });
     for (std::size_t j = 0; j < sum.size(); ++j)
       iterate_.gradient_sum(j) = sum[j] - iterate_.center(j) * intercept_sum_;
     rows_seen_ = problem_.n_rows();

@@ -7,6 +7,7 @@
 #include <stdexcept>
 #include <vector>
 
+#include "core/large_pages.hpp"
 #include "solvers/problem.hpp"
 
 namespace finitesum {
@@ -22,7 +23,9 @@ class Transposed<DenseView<T>> {
     constexpr std::size_t tile = 64;
     const std::size_t n = problem.n_rows();
     const std::size_t p = problem.n_columns();
+    Control* control = control_before_start(problem);
     for (std::size_t i0 = 0; i0 < n; i0 += tile) {
+      if (control != nullptr) control->stop_after(tile * p);
       for (std::size_t j0 = 0; j0 < p; j0 += tile) {
         for (std::size_t i = i0; i < std::min(n, i0 + tile); ++i) {
           if (problem.weight(i) == 0) continue;
@@ -39,7 +42,7 @@ class Transposed<DenseView<T>> {
   const DenseView<T>& view() const { return view_; }
 
  private:
-  std::vector<T> values_;
+  LargeVector<T> values_;
   DenseView<T> view_;
 };
 
@@ -72,16 +75,16 @@ class Transposed<CsrView<T, I>> {
  private:
   template <class Visit>
   static void for_each_entry(const Problem<CsrView<T, I>>& problem, Visit&& visit) {
-    for (std::size_t i = 0; i < problem.n_rows(); ++i) {
-      if (problem.weight(i) == 0) continue;
+    visit_rows(problem, [&](std::size_t i) {
+      if (problem.weight(i) == 0) return;
       const auto row = problem.X.row(i);
       for (std::size_t k = 0; k < row.size; ++k) visit(i, row.indices[k], row.values[k]);
-    }
+    });
   }
 
   std::vector<std::int64_t> pointers_;
-  std::vector<T> values_;
-  std::vector<I> indices_;
+  LargeVector<T> values_;
+  LargeVector<I> indices_;
   CsrView<T, I> view_;
 };
 

@@ -64,8 +64,8 @@ class Resume:
         return self._earlier.get(key) if self._enabled else None
 
     def keep(self, key: Hashable, seed: int, result: FitResult) -> None:
-        """Keep what a fit leaves."""
-        if self._enabled:
+        """Keep what a fit leaves: nothing, if it was interrupted before its first epoch."""
+        if self._enabled and result["state"].size > 0:
             found = self._earlier.get(key)
             self.kept[key] = Saved(seed if found is None else found.seed, result["state"])
 
