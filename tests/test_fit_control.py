@@ -224,7 +224,7 @@ def test_ctrl_c_returns_to_the_last_certified_point(
 
 @pytest.fixture(scope="module")
 def endless_zeros() -> np.ndarray:
-    """Data whose sweeps before the first epoch take a fifth of a second; its pages are never allocated."""
+    """Data that takes a fifth of a second to sweep over before the first epoch, on unused pages."""
     return np.zeros((4_000_000, 200), dtype=np.float32)
 
 

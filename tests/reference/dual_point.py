@@ -24,5 +24,6 @@ def feasible(problem, u):
         u = balanced(problem, u)
     if problem.l2 == 0:
         largest = np.abs(problem.image(u)).max()
-        u = u * min(1.0, problem.l1 / largest) if largest > 0 else u
+        inside = 1 - 1e-15  # the image is computed again, with other roundings
+        u = u * min(1.0, inside * problem.l1 / largest) if largest > 0 else u
     return u
