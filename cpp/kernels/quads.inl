@@ -87,8 +87,43 @@ void quad_axpy(const double* factors, const T* const* rows, std::size_t n, doubl
   }
 }
 
+// Two rows of w at a time, and the last one alone where K is odd.
 template <class T>
-constexpr DenseQuadKernels<T> dense_quad_kernels = {quad_dot<T>, quad_gram<T>, quad_axpy<T>};
+void quad_multiply(const T* const* rows, std::size_t n, const double* w, std::size_t K, double* out) {
+  double sums[8];
+  std::size_t k = 0;
+  for (; k + 2 <= K; k += 2) {
+    quad_dot(rows, n, w + k * n, w + (k + 1) * n, sums);
+    for (std::size_t at = 0; at < 8; ++at) out[at % 4 * K + k + at / 4] = sums[at];
+  }
+  if (k == K) return;
+  const Quad<T> x(rows);
+  const double* a = w + k * n;
+  sums_of_eight_lanes<4>(n, sums,
+                         [=](std::size_t j, std::size_t r) FINITESUM_INLINE_LAMBDA { return x.at(r, j) * a[j]; });
+  for (std::size_t r = 0; r < 4; ++r) out[r * K + k] = sums[r];
+}
+
+template <class T>
+void quad_add_products(const double* factors, const T* const* rows, std::size_t n, double* w, std::size_t K) {
+  double f[8];
+  std::size_t k = 0;
+  for (; k + 2 <= K; k += 2) {
+    for (std::size_t at = 0; at < 8; ++at) f[at] = factors[at % 4 * K + k + at / 4];
+    quad_axpy(f, rows, n, w + k * n, w + (k + 1) * n);
+  }
+  if (k == K) return;
+  const Quad<T> x(rows);
+  double* __restrict a = w + k * n;
+  for (std::size_t r = 0; r < 4; ++r) f[r] = factors[r * K + k];
+#pragma omp simd
+  for (std::size_t j = 0; j < n; ++j)
+    a[j] += (f[0] * x.at(0, j) + f[1] * x.at(1, j)) + (f[2] * x.at(2, j) + f[3] * x.at(3, j));
+}
+
+template <class T>
+constexpr DenseQuadKernels<T> dense_quad_kernels = {quad_dot<T>, quad_gram<T>, quad_axpy<T>, quad_multiply<T>,
+                                                    quad_add_products<T>};
 
 }  // namespace
 }  // namespace finitesum::FINITESUM_ISA

@@ -103,13 +103,16 @@ struct DenseColumnKernels {
   void (*axpy)(const double* a, const T* x, std::size_t n, double* w, std::size_t K);   // w_jk += a_k x_j
 };
 
-// Four rows x_0, ..., x_3 and two vectors a and b of n numbers each.
+// Four rows x_0, ..., x_3 of n numbers, and as many in the vectors a and b and in each of the K rows of w.
 template <class T>
 struct DenseQuadKernels {
   void (*dot)(const T* const* x, std::size_t n, const double* a, const double* b, double* out);  // x_r.a, then x_r.b
   void (*gram)(const T* const* x, std::size_t n, double* out);  // x_r.x_q for rq = 01, 02, 03, 12, 13, 23
   // a += sum_r f_r x_r, b += sum_r f_{4+r} x_r
   void (*axpy)(const double* f, const T* const* x, std::size_t n, double* a, double* b);
+  void (*multiply)(const T* const* x, std::size_t n, const double* w, std::size_t K, double* out);  // out_rk = x_r.w_k
+  // w_k += sum_r f_rk x_r
+  void (*add_products)(const double* f, const T* const* x, std::size_t n, double* w, std::size_t K);
 };
 
 // A pair row holds the K entries of v (or w) and then the K entries of d: 2 K numbers.

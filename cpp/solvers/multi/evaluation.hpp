@@ -6,11 +6,10 @@
 #include <cmath>
 #include <cstddef>
 #include <memory>
-#include <type_traits>
 #include <vector>
 
 #include "solvers/dual_gap.hpp"
-#include "solvers/multi/problem.hpp"
+#include "solvers/multi/row_products.hpp"
 
 namespace finitesum {
 
@@ -18,29 +17,25 @@ template <class View>
 class MultiEvaluation {
  public:
   explicit MultiEvaluation(const MultiProblem<View>& problem)
-      : problem_(problem),
-        kernels_(column_kernels(problem.kernels, problem.X)),
-        row_loss_(problem),
-        factors_(problem.n_outputs) {}
+      : problem_(problem), rows_at_once_(rows_in_block(problem.n_outputs)), row_loss_(problem) {}
   MultiEvaluation(const MultiEvaluation&) = delete;
   MultiEvaluation& operator=(const MultiEvaluation&) = delete;
   virtual ~MultiEvaluation() = default;
 
   // z = X W, n x K, without the intercepts; zeros where the row does not count.
-  void multiply(const double* W, double* z) const {
-    const std::size_t K = problem_.n_outputs;
-    for (std::size_t i = 0; i < problem_.n_rows(); ++i) multiply_row(i, W, z + i * K);
-  }
+  void multiply(const double* W, double* z) const { RowProducts<View>(problem_, W)(0, problem_.n_rows(), z); }
 
   // Turns scores into derivatives u, and writes (1/S) X^T (s o u) to the gradient.
   void differentiate(double* z, const double* b, double* gradient) {
     const std::size_t K = problem_.n_outputs;
     std::fill_n(gradient, problem_.n_coefficients(), 0.0);
+    RowSums<View> sums(problem_, gradient);
     for (std::size_t i = 0; i < problem_.n_rows(); ++i) {
       double* u = z + i * K;
       std::copy_n(derivatives_at(i, u, b), K, u);
-      add_row(i, u, gradient);
+      sums.add(i, u);
     }
+    sums.finish();
   }
 
   // Objectives at the best intercepts, if they are free, which are found from b on and written there; z = X W.
@@ -73,13 +68,17 @@ class MultiEvaluation {
     const std::size_t K = problem_.n_outputs;
     std::fill_n(gradient, problem_.n_coefficients(), 0.0);
     std::vector<double> slopes(K);
-    std::vector<double> z(K);
+    std::vector<double> z(rows_at_once_ * K);
+    const RowProducts<View> multiply_rows(problem_, W);
+    RowSums<View> sums(problem_, gradient);
     for (std::size_t i = 0; i < problem_.n_rows(); ++i) {
-      multiply_row(i, W, z.data());
-      const double* u = derivatives_at(i, z.data(), b);
+      const std::size_t in_block = i % rows_at_once_;
+      if (in_block == 0) multiply_rows(i, std::min(rows_at_once_, problem_.n_rows() - i), z.data());
+      const double* u = derivatives_at(i, &z[in_block * K], b);
       for (std::size_t k = 0; k < K; ++k) slopes[k] += problem_.weight(i) * u[k] / problem_.total_weight;
-      add_row(i, u, gradient);
+      sums.add(i, u);
     }
+    sums.finish();
     return largest_entries(gradient, slopes);
   }
 
@@ -94,12 +93,10 @@ class MultiEvaluation {
   }
 
  protected:
-  void multiply_row(std::size_t i, const double* W, double* z) const {
-    if (problem_.weight(i) == 0) {
-      std::fill_n(z, problem_.n_outputs, 0.0);
-    } else {
-      dot(kernels_, row_before_next(i, W), W, problem_.n_outputs, z);
-    }
+  // Whole groups of the four rows that dense kernels take.
+  static std::size_t rows_in_block(std::size_t K) {
+    constexpr std::size_t numbers_at_once = 4096;
+    return std::clamp<std::size_t>(numbers_at_once / K / 4 * 4, 16, block_rows);
   }
 
   // Moves u and its gradient so that sum_i s_i u_i = 0, where there are free intercepts.
@@ -130,24 +127,6 @@ class MultiEvaluation {
     return row_loss_.differentiate(i);
   }
 
-  // Row i of a sweep over all of them, whose next row's part of the p x K matrix w is fetched meanwhile.
-  typename View::Row row_before_next(std::size_t i, const double* w) const {
-    constexpr std::size_t numbers_in_cache = 16384;
-    if (i + 1 < problem_.n_rows() && problem_.n_coefficients() > numbers_in_cache) {
-      if (i + 4 < problem_.n_rows()) prefetch_once(problem_.X.row(i + 4));
-      prefetch_columns(problem_.X.row(i + 1), w, problem_.n_outputs);
-    }
-    return problem_.X.row(i);
-  }
-
-  // gradient += (s_i / S) x_i change^T
-  void add_row(std::size_t i, const double* change, double* gradient) {
-    const double factor = problem_.weight(i) / problem_.total_weight;
-    if (factor == 0) return;
-    for (std::size_t k = 0; k < factors_.size(); ++k) factors_[k] = factor * change[k];
-    axpy(kernels_, factors_.data(), row_before_next(i, gradient), gradient, factors_.size());
-  }
-
   // Of the gradient, and of the intercepts' part of it, the slopes; per problem.
   std::vector<double> largest_entries(const double* gradient, const std::vector<double>& slopes) const {
     const std::size_t K = problem_.n_outputs;
@@ -164,9 +143,8 @@ class MultiEvaluation {
   }
 
   const MultiProblem<View>& problem_;
-  const std::remove_reference_t<decltype(column_kernels(problem_.kernels, problem_.X))>& kernels_;
+  std::size_t rows_at_once_;
   RowLoss<View> row_loss_;
-  std::vector<double> factors_;
 };
 
 template <class View>

@@ -47,6 +47,7 @@ class MultinomialEvaluation final : public MultiEvaluation<View> {
 
  private:
   using MultiEvaluation<View>::problem_;
+  using MultiEvaluation<View>::rows_at_once_;
 
   double penalty(const double* W) const { return penalty_value(problem_.penalty, W, problem_.n_coefficients()); }
 
@@ -73,6 +74,7 @@ class MultinomialEvaluation final : public MultiEvaluation<View> {
     for (std::size_t k = 0; k < K; ++k)
       share[k] = std::min(std::max(excess[k], 0.0) / (intercepts_.class_weights()[k] + excess[k]), 1.0);
     std::vector<double> change(K);
+    RowSums<View> sums(problem_, gradient);
     for (std::size_t i = 0; i < problem_.n_rows(); ++i) {
       double* u_i = u + i * K;
       double given = 0;
@@ -85,8 +87,9 @@ class MultinomialEvaluation final : public MultiEvaluation<View> {
         if (excess[k] < 0) change[k] = given * (-excess[k] / too_much);
         u_i[k] += change[k];
       }
-      this->add_row(i, change.data(), gradient);
+      sums.add(i, change.data());
     }
+    sums.finish();
   }
 
   std::vector<double> dual_objectives(const double* u, const double* gradient) override {
@@ -111,13 +114,11 @@ class MultinomialEvaluation final : public MultiEvaluation<View> {
 
   // sum_i s_i sum_k q_ik log q_ik with q_i = e_{y_i} + scale u_i
   double conjugate_sum(const double* u, double scale) {
-    constexpr std::size_t numbers_at_once = 2048;
     const std::size_t K = problem_.n_outputs;
-    const std::size_t rows_at_once = std::max<std::size_t>(numbers_at_once / K, 1);
-    std::vector<double> q(rows_at_once * K);
+    std::vector<double> q(rows_at_once_ * K);
     double sum = 0;
-    for (std::size_t first = 0; first < problem_.n_rows(); first += rows_at_once) {
-      const std::size_t count = std::min(rows_at_once, problem_.n_rows() - first);
+    for (std::size_t first = 0; first < problem_.n_rows(); first += rows_at_once_) {
+      const std::size_t count = std::min(rows_at_once_, problem_.n_rows() - first);
       for (std::size_t k = 0; k < count * K; ++k) q[k] = scale * u[first * K + k];
       for (std::size_t i = 0; i < count; ++i) {
         double& of_label = q[i * K + problem_.label(first + i)];

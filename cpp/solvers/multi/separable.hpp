@@ -21,7 +21,6 @@ class SeparableEvaluation final : public MultiEvaluation<View> {
   explicit SeparableEvaluation(const MultiProblem<View>& problem)
       : MultiEvaluation<View>(problem),
         K_(problem.n_outputs),
-        rows_at_once_(std::clamp<std::size_t>(numbers_at_once / K_, 16, block_rows)),
         numbers_(K_ * rows_at_once_),
         columns_(K_ * rows_at_once_),
         targets_(K_ * rows_at_once_) {}
@@ -46,8 +45,9 @@ class SeparableEvaluation final : public MultiEvaluation<View> {
     std::vector<Certificate> certificates = this->primal_half(W, objectives(W, b));
     if (problem_.has_finite_gap()) {
       const Balance balance = find_balance(table);
-      for_each_shrunk_row(balance, table,
-                          [&](std::size_t i, const double* change) { this->add_row(i, change, gradient); });
+      RowSums<View> sums(problem_, gradient);
+      for_each_shrunk_row(balance, table, [&](std::size_t i, const double* change) { sums.add(i, change); });
+      sums.finish();
       this->set_bounds(dual_objectives(table, balance, gradient), certificates);
     } else {
       this->set_norms(this->gradient_norms(W, b, gradient), certificates);
@@ -57,7 +57,7 @@ class SeparableEvaluation final : public MultiEvaluation<View> {
 
  private:
   using MultiEvaluation<View>::problem_;
-  static constexpr std::size_t numbers_at_once = 4096;
+  using MultiEvaluation<View>::rows_at_once_;
 
   // dual_gap.hpp's, for K outputs whose shrunk rows are the same: signs, factors, one stride.
   struct Balance {
@@ -122,10 +122,12 @@ class SeparableEvaluation final : public MultiEvaluation<View> {
   }
 
   void balance(double* u, double* gradient) override {
+    RowSums<View> sums(problem_, gradient);
     for_each_shrunk_row(find_balance(u), u, [&](std::size_t i, const double* change) {
       for (std::size_t k = 0; k < K_; ++k) u[i * K_ + k] += change[k];
-      this->add_row(i, change, gradient);
+      sums.add(i, change);
     });
+    sums.finish();
   }
 
   std::vector<double> dual_objectives(const double* u, const double* gradient) override {
@@ -170,11 +172,11 @@ class SeparableEvaluation final : public MultiEvaluation<View> {
   }
 
   std::vector<double> objectives(const double* W, const double* b) {
+    const RowProducts<View> multiply_rows(problem_, W);
     const auto scores = [&](std::size_t first, std::size_t count) {
+      multiply_rows(first, count, numbers_.data());
       for (std::size_t i = 0; i < count; ++i) {
-        double* z = &numbers_[i * K_];
-        this->multiply_row(first + i, W, z);
-        for (std::size_t k = 0; k < K_; ++k) z[k] += b[k];
+        for (std::size_t k = 0; k < K_; ++k) numbers_[i * K_ + k] += b[k];
       }
     };
     const std::vector<double> losses = sums_over_rows(
@@ -223,7 +225,6 @@ class SeparableEvaluation final : public MultiEvaluation<View> {
   }
 
   std::size_t K_;
-  std::size_t rows_at_once_;
   std::vector<double> numbers_;  // of a block: by rows
   std::vector<double> columns_;  // by outputs
   std::vector<double> targets_;

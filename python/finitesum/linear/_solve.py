@@ -157,8 +157,8 @@ def _go_together(
 ) -> bool:
     """Whether outputs with this problem share their steps.
 
-    With dense X not those of svrg, whose anchors take longer together, and not where each alone
-    would scale its columns, which spares far more epochs than sharing saves time.
+    With dense X not where each alone would scale its columns, which spares far more epochs than
+    sharing saves time.
     """
     solver = control.solver
     if solver == "auto":
@@ -166,9 +166,7 @@ def _go_together(
         solver = _core.automatic_solver(X, has_l1=has_l1)
     if not _core.suits_several_outputs(solver, control.solver_options):
         return False
-    if isinstance(X, tuple):
-        return True
-    return solver != "svrg" and not _core.scales_columns(
+    return isinstance(X, tuple) or not _core.scales_columns(
         X,
         weight,
         loss=problem.loss,
