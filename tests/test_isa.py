@@ -142,6 +142,7 @@ def test_loops_are_vectorized(tmp_path, isa):
         # axpy; axpy_squares; step and step_l1; scaled; coupled_step
         "dense.inl": [n_dtypes, n_dtypes, 2 * n_dtypes, 2 * n_dtypes, n_dtypes],
         "losses.inl": [n_losses, n_losses],  # derivatives; curvatures
+        "optimizers.inl": [2 * n_dtypes * len(_core.optimizer_names())],  # with and without L1
         # whole groups and the last one of: dots and norms; both sums, weighted or not
         "lanes.inl": 2 * [4 * n_dtypes + 4 * n_losses],
     }

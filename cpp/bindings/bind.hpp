@@ -11,6 +11,7 @@ void bind_fit_multi(pybind11::module_& m);
 void bind_info(pybind11::module_& m);
 void bind_kernels(pybind11::module_& m);
 void bind_losses(pybind11::module_& m);
+void bind_optimizers(pybind11::module_& m);
 void bind_penalties(pybind11::module_& m);
 void bind_sampling(pybind11::module_& m);
 

@@ -18,14 +18,24 @@ FINITESUM_INLINE std::uint64_t bits(double x) { return __builtin_bit_cast(std::u
 FINITESUM_INLINE double from_bits(std::uint64_t b) { return __builtin_bit_cast(double, b); }
 
 FINITESUM_INLINE double abs(double x) { return __builtin_fabs(x); }
+FINITESUM_INLINE float abs(float x) { return __builtin_fabsf(x); }
+FINITESUM_INLINE double sqrt(double x) { return __builtin_sqrt(x); }
+FINITESUM_INLINE float sqrt(float x) { return __builtin_sqrtf(x); }
 FINITESUM_INLINE double copysign(double x, double sign) { return __builtin_copysign(x, sign); }
 // A NaN in x survives; bound must not be NaN.
-FINITESUM_INLINE double max(double x, double bound) { return x < bound ? bound : x; }
-FINITESUM_INLINE double min(double x, double bound) { return bound < x ? bound : x; }
+template <class T>
+FINITESUM_INLINE T max(T x, T bound) {
+  return x < bound ? bound : x;
+}
+template <class T>
+FINITESUM_INLINE T min(T x, T bound) {
+  return bound < x ? bound : x;
+}
 FINITESUM_INLINE double clamp(double x, double low, double high) { return min(max(x, low), high); }
 // argmin_w (w - v)^2 / 2 + threshold |w|
-FINITESUM_INLINE double soft_threshold(double v, double threshold) {
-  return max(v - threshold, 0.0) + min(v + threshold, 0.0);
+template <class T>
+FINITESUM_INLINE T soft_threshold(T v, T threshold) {
+  return max(v - threshold, T{0}) + min(v + threshold, T{0});
 }
 
 // 2^n for the integer n left in the low bits of rounded = n + round_to_integer, -1022 <= n <= 1023.

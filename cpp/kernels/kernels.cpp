@@ -5,6 +5,7 @@
 #include "kernels/dense.inl"
 #include "kernels/gram.inl"
 #include "kernels/losses.inl"
+#include "kernels/optimizers.inl"
 #include "kernels/quads.inl"
 #include "kernels/sparse.inl"
 #include "kernels/table.hpp"
@@ -29,7 +30,8 @@ constexpr KernelTable make_table(TypeList<Loss...>) {
           {dense_column_kernels<float>, dense_column_kernels<double>, sparse_column_kernels<float, std::int32_t>,
            sparse_column_kernels<float, std::int64_t>, sparse_column_kernels<double, std::int32_t>,
            sparse_column_kernels<double, std::int64_t>, softmax_kernels},
-          {dense_quad_kernels<float>, dense_quad_kernels<double>}};
+          {dense_quad_kernels<float>, dense_quad_kernels<double>},
+          {all_optimizer_kernels<float>.rows, all_optimizer_kernels<double>.rows}};
 }
 
 }  // namespace

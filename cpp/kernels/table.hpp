@@ -8,6 +8,9 @@
 
 namespace finitesum {
 
+template <class T>
+struct DecayStep;  // optimizers/decay.hpp
+
 // One dense stochastic step; d is the running gradient sum (SAG, SAGA) or the anchor's gradient (SVRG):
 //   w_j <- shrink * soft(w_j - direction * d_j - fresh * x_j, threshold)
 //   d_j <- d_j + change * x_j
@@ -149,6 +152,21 @@ struct ColumnKernels {
   SoftmaxKernels softmax;
 };
 
+// `step` points at the Step<T> of the table row's rule; slots are as many arrays of n numbers as the rule has.
+template <class T>
+struct OptimizerKernels {
+  using Update = void (*)(const void* step, const DecayStep<T>* decay, const T* g, T* w, T* const* slots,
+                          std::size_t n);
+  Update update;  // takes decay->l1 as 0
+  Update update_l1;
+};
+
+// Arrays in the order of optimizers/any.hpp, which only their users include.
+struct AllOptimizerKernels {
+  const OptimizerKernels<float>* dense_f32;
+  const OptimizerKernels<double>* dense_f64;
+};
+
 struct QuadKernels {
   DenseQuadKernels<float> dense_f32;
   DenseQuadKernels<double> dense_f64;
@@ -167,6 +185,7 @@ struct KernelTable {
   LossKernels losses[Losses::size];  // in the order of losses/any.hpp
   ColumnKernels columns;
   QuadKernels quads;
+  AllOptimizerKernels optimizers;
 };
 
 // All tables name their members alike.

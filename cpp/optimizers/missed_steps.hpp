@@ -1,0 +1,144 @@
+// The steps since all coordinates were last current, such that a coordinate which missed some can make up for them:
+// what it would have had with gradients of zero, decay included. The learning rate may change from step to step.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "optimizers/decay.hpp"
+
+namespace finitesum {
+
+// Composes consecutive maps in O(log k): node (level, i) is the composition of maps [i 2^level, (i + 1) 2^level).
+// Products of ranges, and no quotients of prefixes: these would divide by what has long underflowed.
+template <class Map>
+class MapTree {
+ public:
+  explicit MapTree(std::size_t capacity) {
+    for (std::size_t size = capacity; size > 0; size /= 2) {
+      levels_.emplace_back();
+      levels_.back().reserve(size);
+    }
+  }
+
+  std::size_t size() const { return levels_.front().size(); }
+  void clear() {
+    for (std::vector<Map>& level : levels_) level.clear();
+  }
+  void push(const Map& map) {
+    levels_.front().push_back(map);
+    std::size_t n = size();
+    for (std::size_t level = 0; n % 2 == 0; ++level, n /= 2) {
+      levels_[level + 1].push_back(levels_[level][n - 2].then(levels_[level][n - 1]));
+    }
+  }
+  // The composition of maps begin, ..., end - 1; begin < end.
+  Map between(std::size_t begin, std::size_t end) const {
+    std::size_t level = largest_level(begin, end);
+    Map result = levels_[level][begin >> level];
+    for (begin += std::size_t{1} << level; begin < end; begin += std::size_t{1} << level) {
+      level = largest_level(begin, end);
+      result = result.then(levels_[level][begin >> level]);
+    }
+    return result;
+  }
+
+ private:
+  static std::size_t largest_level(std::size_t begin, std::size_t end) {
+    std::size_t level = 0;
+    while (begin + (std::size_t{2} << level) <= end && (begin >> level) % 2 == 0) level += 1;
+    return level;
+  }
+
+  std::vector<std::vector<Map>> levels_;
+};
+
+namespace detail {
+
+struct NoMap {
+  NoMap then(const NoMap&) const { return {}; }
+};
+
+template <class Rule, class = void>
+struct IdleOf {
+  using type = NoMap;
+  static constexpr bool exists = false;
+};
+template <class Rule>
+struct IdleOf<Rule, std::void_t<typename Rule::Idle>> {
+  using type = typename Rule::Idle;
+  static constexpr bool exists = true;
+};
+
+}  // namespace detail
+
+// In closed form where the rule has one for this decay; else step by step.
+template <class Rule>
+class MissedSteps {
+  using Idle = detail::IdleOf<Rule>;
+
+ public:
+  // At most `capacity` steps are remembered; a power of two.
+  MissedSteps(const Rule& rule, const Decay& decay, std::size_t capacity)
+      : rule_(rule), decay_(decay), capacity_(capacity), maps_(closed() ? capacity : 1) {
+    if (!closed()) steps_.reserve(capacity);
+  }
+
+  std::size_t size() const { return closed() ? maps_.size() : steps_.size(); }
+  bool full() const { return size() == capacity_; }
+  void clear() {
+    maps_.clear();
+    steps_.clear();
+  }
+
+  void push(double rate, std::int64_t k) {
+    if constexpr (Idle::exists) {
+      if (closed()) {
+        maps_.push(rule_.idle(rate, k, decay_));
+        return;
+      }
+    }
+    steps_.push_back({rule_.template step<double>(rate, k), decay_.template step<double>(rate)});
+  }
+
+  // A coordinate that is current to the first `seen` steps becomes current to all of them.
+  void catch_up(std::size_t seen, double& w, double* slots) const {
+    if (seen == size()) return;
+    if constexpr (Idle::exists) {
+      if (closed()) {
+        rule_.catch_up(maps_.between(seen, maps_.size()), decay_, w, slots);
+        return;
+      }
+    }
+    for (; seen < steps_.size(); ++seen) {
+      const Missed& missed = steps_[seen];
+      if (decay_.l1 == 0.0) {
+        update_coordinate<Rule, false>(missed.step, missed.decay, 0.0, w, slots);
+      } else {
+        update_coordinate<Rule, true>(missed.step, missed.decay, 0.0, w, slots);
+      }
+    }
+  }
+
+ private:
+  struct Missed {
+    typename Rule::template Step<double> step;
+    DecayStep<double> decay;
+  };
+
+  bool closed() const {
+    if constexpr (Idle::exists) {
+      return Rule::can_idle(decay_);
+    } else {
+      return false;
+    }
+  }
+
+  Rule rule_;
+  Decay decay_;
+  std::size_t capacity_;
+  MapTree<typename Idle::type> maps_;
+  std::vector<Missed> steps_;
+};
+
+}  // namespace finitesum

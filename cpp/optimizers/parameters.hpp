@@ -1,0 +1,37 @@
+// How a rule names its hyper-parameters: parameters(visit) calls visit(name, member, range) for each. Names, defaults
+// and checks in every language follow from that list.
+#pragma once
+
+#include "core/math.hpp"
+
+namespace finitesum {
+
+enum class Range { fraction, nonnegative, positive, above_one };  // [0, 1), [0, inf), (0, inf), (1, inf)
+
+enum class EpsMode { inside, outside };  // sqrt(v + eps) or sqrt(v) + eps
+
+// Both modes in one formula, as one of the two is zero: sqrt(scale v + inside) + outside.
+template <class T>
+struct Root {
+  T scale;
+  T inside;
+  T outside;
+
+  FINITESUM_INLINE Root(double factor, double eps, EpsMode mode)
+      : scale(static_cast<T>(factor)),
+        inside(static_cast<T>(mode == EpsMode::inside ? eps : 0.0)),
+        outside(static_cast<T>(mode == EpsMode::outside ? eps : 0.0)) {}
+
+  FINITESUM_INLINE T operator()(T v) const { return math::sqrt(scale * v + inside) + outside; }
+};
+
+// a / b; 0 where b is 0, as in a coordinate that has had no gradient yet and eps = 0.
+template <class T>
+FINITESUM_INLINE T quotient(T a, T b) {
+  return b == T{0} ? T{0} : a / b;
+}
+
+// 1 - beta^k without cancellation, k > 0; the same bits on every platform.
+FINITESUM_INLINE double one_minus_power(double beta, double k) { return -math::expm1_of_negative(k * math::log(beta)); }
+
+}  // namespace finitesum
