@@ -9,23 +9,35 @@ from tests.reference import optimizers as reference
 
 NAMES = _core.optimizer_names()
 each_rule = pytest.mark.parametrize("name", NAMES)
+FULL_BATCH = {name for name in NAMES if _core.optimizer_defaults(name)["full_batch"]}
 OPTIONS = {
     "momentum": [{"dampening": 0.3}],
     "adagrad": [{"eps_mode": "outside"}, {"eps": 1e-2}],
     "rmsprop": [{"eps_mode": "outside"}, {"gamma": 0.99, "eps": 1e-2}],
-    "adam": [{"eps_mode": "inside"}, {"bias_correction": False}, {"beta1": 0.0, "beta2": 0.5}],
+    "adam": [
+        {"eps_mode": "inside"},
+        {"bias_correction": False},
+        {"beta1": 0.0, "beta2": 0.5},
+        {"beta1": 0.5, "beta2": 0.9},
+    ],
+    "adamax": [{"beta1": 0.5, "eps": 1e-2}],
+    "nadam": [{"eps_mode": "inside", "momentum_decay": 0.1}],
+    "amsgrad": [{"eps_mode": "inside"}, {"bias_correction": False}],
+    "adadelta": [{"rho": 0.99, "eps": 1e-3}],
+    "rprop": [{"growth": 1.5, "shrinkage": 0.3, "smallest": 0.01, "largest": 0.3}],
+    "irprop": [{"growth": 1.5, "shrinkage": 0.3, "smallest": 0.01, "largest": 0.3}],
+    "quickprop": [{"growth": 1.2}],
 }
 VARIANTS = [(name, options) for name in NAMES for options in [{}, *OPTIONS.get(name, [])]]
 DECAYS = [{}, {"l2": 0.1}, {"decoupled": 0.1}, {"l2": 0.05, "decoupled": 0.05}]
 L1 = {"l1": 0.02}
-LENGTH = {  # of the 30th step per unit of gradient, by the slots after it
-    "sgd": lambda lr: np.full(50, lr),
-    "momentum": lambda lr, m: np.full(50, lr),
-    "nesterov": lambda lr, m: np.full(50, lr),
-    "adagrad": lambda lr, v: lr / np.sqrt(v + 1e-8),
-    "rmsprop": lambda lr, v: lr / np.sqrt(v + 1e-8),
-    "adam": lambda lr, m, v: lr / (1 - 0.9**30) / (np.sqrt(v / (1 - 0.999**30)) + 1e-8),
-}
+RULES_AND_DECAYS = [
+    (name, decay)
+    for name in NAMES
+    for decay in [{"l2": 0.05, "decoupled": 0.05}, L1]
+    if name not in FULL_BATCH or decay is not L1
+]
+STOCHASTIC = [(name, options) for name, options in VARIANTS if name not in FULL_BATCH]
 
 
 def gradients(n_steps, n, seed=0, density=1.0, dtype=np.float64):
@@ -71,8 +83,7 @@ def test_dense_steps_are_the_definition(name, options, decay):
     assert_allclose(actual, expected, rtol=1e-12, atol=1e-12)
 
 
-@each_rule
-@pytest.mark.parametrize("decay", [*DECAYS, L1])
+@pytest.mark.parametrize(("name", "decay"), RULES_AND_DECAYS)
 def test_single_precision_is_close(name, decay):
     g, w = gradients(40, 13), np.linspace(-1, 1, 13)
     exact, _ = dense_path(name, {}, w, g, rates(40), **decay)
@@ -81,8 +92,7 @@ def test_single_precision_is_close(name, decay):
     assert_allclose(rounded, exact, rtol=1e-4, atol=1e-5)
 
 
-@each_rule
-@pytest.mark.parametrize("decay", [{"l2": 0.1}, L1])
+@pytest.mark.parametrize(("name", "decay"), RULES_AND_DECAYS)
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_equal_bits_on_every_instruction_set(name, decay, dtype):
     g, w = gradients(20, 37, dtype=dtype), np.linspace(-1, 1, 37)
@@ -94,7 +104,7 @@ def test_equal_bits_on_every_instruction_set(name, decay, dtype):
         assert_array_equal(slots, first[1])
 
 
-@pytest.mark.parametrize(("name", "options"), VARIANTS)
+@pytest.mark.parametrize(("name", "options"), STOCHASTIC)
 @pytest.mark.parametrize("decay", [*DECAYS, L1, {"l1": 0.02, "decoupled": 0.1}])
 @pytest.mark.parametrize("capacity", [8, 512])
 def test_sparse_steps_are_the_dense_ones(name, options, decay, capacity):
@@ -107,20 +117,112 @@ def test_sparse_steps_are_the_dense_ones(name, options, decay, capacity):
     assert_allclose(actual, np.array([path[-1], *slots]), rtol=1e-10, atol=1e-12)
 
 
-@each_rule
+def nadam_momenta(k):
+    return 0.9 * (1 - 0.5 * 0.96 ** (0.004 * np.arange(1, k + 1)))
+
+
+def length_of_step(name, k, lr, g, move, slots):
+    """The length of a rule's step, k = 30, per unit of gradient, by the slots after it."""
+    if name in ("sgd", "momentum", "nesterov"):
+        return lr
+    if name in ("adagrad", "rmsprop"):
+        return lr / np.sqrt(slots[0] + 1e-8)
+    if name == "adamax":
+        return lr / (1 - 0.9**k) / slots[1]
+    if name == "adadelta":
+        return -move / g
+    denominator = np.sqrt(slots[-1] / (1 - 0.999**k)) + 1e-8
+    if name == "nadam":
+        mu = nadam_momenta(k)
+        return lr * (1 - mu[-1]) / (1 - mu.prod()) / denominator
+    return lr / (1 - 0.9**k) / denominator
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name not in FULL_BATCH])
 def test_l1_step_is_the_prox_in_the_metric_of_the_step(name):
     """The threshold is l1 times the step's length per unit of gradient."""
     g, w = gradients(30, 50), np.linspace(-1, 1, 50)
     before, slots = dense_path(name, {}, w, g[:-1], rates(29))
     smooth, prox = before[-1].copy(), before[-1].copy()
     _core.Optimizer(name, {}).update(0.05, 30, g[-1], smooth, [s.copy() for s in slots])
-    after = [s.copy() for s in slots]
-    _core.Optimizer(name, {}, l1=3.0).update(0.05, 30, g[-1], prox, after)
-    length = LENGTH[name](0.05, *after)
-    assert_allclose(
-        prox, np.sign(smooth) * np.maximum(np.abs(smooth) - 3.0 * length, 0), atol=1e-14
-    )
-    assert np.any(prox == 0)
+    _core.Optimizer(name, {}, l1=4.0).update(0.05, 30, g[-1], prox, slots)
+    length = length_of_step(name, 30, 0.05, g[-1], smooth - before[-1], slots)
+    expected = np.sign(smooth) * np.maximum(np.abs(smooth) - 4.0 * length, 0)
+    assert_allclose(prox, expected, atol=1e-12)
+    assert not np.array_equal(prox, smooth)
+
+
+@pytest.mark.parametrize("name", ["adam", "adamw", "amsgrad", "nadam", "adamax"])
+def test_long_waits_of_adam_and_kin_end_where_dense_steps_do(name):
+    """Longer than what is replayed step by step: what is left out is below rounding."""
+    g, w = np.zeros((1500, 3)), np.ones(3)
+    g[:5], g[1400] = gradients(5, 3), 1.0
+    path, slots = dense_path(name, {}, w, g, rates(1500), decoupled=0.01)
+    actual = sparse_end(name, {}, w, g, rates(1500), 2048, decoupled=0.01)
+    assert_allclose(actual, np.array([path[-1], *slots]), rtol=1e-11, atol=1e-14)
+
+
+@pytest.mark.parametrize("momentum", [0.5, 0.9])
+def test_nesterov_is_the_look_ahead_recurrence(momentum):
+    """dW <- momentum dW - lr grad(W + momentum dW), W <- W + dW on a quadratic; what is kept is
+    W + momentum dW, and W is that + lr momentum m."""
+    curvature = np.array([0.1, 1.0, 3.0])
+    W, move, kept = np.ones(3), np.zeros(3), np.ones(3)
+    rule, m = _core.Optimizer("nesterov", {"momentum": momentum}), [np.zeros(3)]
+    for k in range(1, 60):
+        move = momentum * move - 0.2 * curvature * (W + momentum * move)
+        W = W + move
+        rule.update(0.2, k, curvature * kept, kept, m)
+        assert_allclose(kept, W + momentum * move, rtol=1e-12, atol=1e-14)
+        assert_allclose(kept + 0.2 * momentum * m[0], W, rtol=1e-12, atol=1e-14)
+
+
+def test_terminal_velocity_of_momentum():
+    path, _ = dense_path("momentum", {"momentum": 0.8}, np.zeros(1), np.ones((200, 1)), [0.1] * 200)
+    assert_allclose(path[-2] - path[-1], 0.1 / (1 - 0.8), rtol=1e-12)
+
+
+def test_quickprop_solves_a_parabola_in_one_jump():
+    """Slope 2 (w + 1/2) from w = 0: the gradient step goes beyond the minimum, the jump hits it."""
+    w, slots = np.zeros(1), [np.zeros(1), np.zeros(1)]
+    rule = _core.Optimizer("quickprop", {})
+    rule.update(0.8, 1, 2 * (w + 0.5), w, slots)
+    assert w < -0.5
+    rule.update(0.8, 2, 2 * (w + 0.5), w, slots)
+    assert_allclose(w, -0.5, rtol=1e-15)
+
+
+@pytest.mark.parametrize("name", ["rprop", "irprop", "quickprop"])
+def test_full_batch_rules_reach_the_minimum(name):
+    curvature, w = np.array([1e-3, 1.0, 1e3]), np.ones(3)
+    rule = _core.Optimizer(name, {})
+    slots = [np.zeros(3) for _ in range(rule.n_slots)]
+    for k in range(1, 400):
+        rule.update(1e-4 if name == "quickprop" else 0.1, k, curvature * w, w, slots)
+    assert np.all(np.abs(w) < 1e-4)
+
+
+@pytest.mark.parametrize("name", sorted(FULL_BATCH))
+def test_full_batch_rules_refuse_sparse_steps_and_l1(name):
+    with pytest.raises(ValueError, match=f"{name} takes full batches only"):
+        sparse_end(name, {}, np.ones(3), gradients(4, 3), rates(4), 8)
+    with pytest.raises(ValueError, match=f"optimizer '{name}' has no L1 prox"):
+        _core.Optimizer(name, {}, l1=0.1)
+
+
+@each_rule
+def test_coordinates_without_gradient_stay_finite_without_eps(name):
+    options = {"eps": 0.0} if "eps" in _core.optimizer_parameters(name) else {}
+    options = {} if name == "adadelta" else options
+    path, _ = dense_path(name, options, np.ones(4), np.zeros((5, 4)), rates(5))
+    assert_array_equal(path, 1.0)
+
+
+@each_rule
+def test_nan_gradients_are_not_hidden(name):
+    g = np.array([[1.0], [np.nan], [1.0]])
+    path, _ = dense_path(name, {}, np.ones(1), g, rates(3))
+    assert np.isnan(path[1:]).all()
 
 
 @pytest.mark.parametrize(

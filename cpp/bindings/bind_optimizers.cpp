@@ -22,6 +22,11 @@ struct Optimizer {
   Optimizer(const std::string& name, const OptimizerParameters& parameters, double l2, double decoupled, double l1)
       : rule(make_optimizer(name, parameters)), decay{l2, decoupled, l1} {
     check_decay(decay);
+    std::visit(
+        [&](const auto& r) {
+          if (decay.l1 > 0.0 && !r.has_length) throw std::invalid_argument("optimizer '" + name + "' has no L1 prox");
+        },
+        rule);
   }
 
   std::size_t n_slots() const {
@@ -66,6 +71,7 @@ py::array_t<double> sparse_steps(const Optimizer& optimizer, const Doubles& rate
   py::array_t<double> out({optimizer.n_slots() + 1, n});
   std::visit(
       [&](const auto& rule) {
+        if (rule.full_batch) throw std::invalid_argument(std::string(rule.name) + " takes full batches only");
         SparseIterate iterate(rule, optimizer.decay, w.data(), n, 0, capacity);
         for (py::ssize_t s = 0; s < rates.size(); ++s) {
           const std::int64_t begin = offsets.at(s);
@@ -104,8 +110,13 @@ void bind_optimizers(py::module_& m) {
   m.def("optimizer_parameters", [](const std::string& name) {
     return std::visit([](const auto& rule) { return parameters_of(rule); }, make_optimizer(name, {}));
   });
-  m.def("optimizer_learning_rate", [](const std::string& name) {
-    return std::visit([](const auto& rule) { return rule.default_rate; }, make_optimizer(name, {}));
+  m.def("optimizer_defaults", [](const std::string& name) {
+    return std::visit(
+        [](const auto& rule) {
+          return py::dict(py::arg("learning_rate") = rule.default_rate, py::arg("decoupled") = rule.default_decoupled,
+                          py::arg("full_batch") = rule.full_batch);
+        },
+        make_optimizer(name, {}));
   });
   py::class_<Optimizer> c(m, "Optimizer");
   c.def(py::init<const std::string&, const OptimizerParameters&, double, double, double>(), py::arg("name"),

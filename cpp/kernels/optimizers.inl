@@ -42,7 +42,7 @@ struct OptimizerRows {
 
 template <class T, class... Rule>
 constexpr OptimizerRows<T> make_rows(TypeList<Rule...>) {
-  return {{{update_all<Rule, false, T>, update_all<Rule, true, T>}...}};
+  return {{{update_all<Rule, false, T>, update_all<Rule, Rule::has_length, T>}...}};
 }
 
 template <class T>

@@ -7,7 +7,7 @@
 
 namespace finitesum {
 
-struct Adagrad {
+struct Adagrad : RuleDefaults {
   static constexpr const char* name = "adagrad";
   static constexpr std::size_t n_slots = 1;  // v
   static constexpr double default_rate = 0.01;

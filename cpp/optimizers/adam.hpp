@@ -4,11 +4,12 @@
 #pragma once
 
 #include "optimizers/decay.hpp"
+#include "optimizers/idle.hpp"
 #include "optimizers/parameters.hpp"
 
 namespace finitesum {
 
-struct Adam {
+struct Adam : RuleDefaults {
   static constexpr const char* name = "adam";
   static constexpr std::size_t n_slots = 2;  // m, v
   static constexpr double default_rate = 0.001;
@@ -47,10 +48,33 @@ struct Adam {
   }
   template <class T>
   FINITESUM_INLINE static T update(const Step<T>& s, T g, T& w, T* slots) {
+    average(s, g, slots);
+    return move(s, slots[0], slots[1], w);
+  }
+
+  // Without gradients step i moves w by at most rate / (1 - beta1^k) |m| / sqrt(v') q^i, q = beta1 / sqrt(beta2), and
+  // |m| <= sqrt(v) (1 - beta1) / sqrt((1 - beta2) (1 - q^2)) (Cauchy and Schwarz). What steps beyond steps_to_replay()
+  // would add is below 2^-60 of that rate-sized bound.
+  using Idle = Averages;
+  static bool can_idle(const Decay& decay) { return decay.l2 == 0.0 && decay.l1 == 0.0; }
+  std::size_t steps_to_replay() const { return complete_after(beta1 / math::sqrt(beta2)); }
+  Idle idle(double rate, std::int64_t /*k*/, const Decay& decay) const {
+    return {1.0 - rate * decay.decoupled, beta1, beta2};
+  }
+  static void catch_up(const Idle& missed, const Decay&, double& w, double* slots) {
+    missed.apply(w, slots[0], slots[1]);
+  }
+
+ protected:
+  template <class T>
+  FINITESUM_INLINE static void average(const Step<T>& s, T g, T* slots) {
     slots[0] = s.beta1 * slots[0] + s.fresh1 * g;
     slots[1] = s.beta2 * slots[1] + s.fresh2 * (g * g);
-    const T length = quotient(s.rate, s.root(slots[1]));
-    w -= length * slots[0];
+  }
+  template <class T>
+  FINITESUM_INLINE static T move(const Step<T>& s, T m, T v, T& w) {
+    const T length = quotient(s.rate, s.root(v));
+    w -= length * m;
     return length;
   }
 };

@@ -9,16 +9,25 @@
 #pragma once
 
 #include "core/type_list.hpp"
+#include "optimizers/adadelta.hpp"
 #include "optimizers/adagrad.hpp"
 #include "optimizers/adam.hpp"
+#include "optimizers/adamax.hpp"
+#include "optimizers/adamw.hpp"
+#include "optimizers/amsgrad.hpp"
+#include "optimizers/irprop.hpp"
 #include "optimizers/momentum.hpp"
+#include "optimizers/nadam.hpp"
 #include "optimizers/nesterov.hpp"
+#include "optimizers/quickprop.hpp"
 #include "optimizers/rmsprop.hpp"
+#include "optimizers/rprop.hpp"
 #include "optimizers/sgd.hpp"
 
 namespace finitesum {
 
-using Optimizers = TypeList<Sgd, Momentum, Nesterov, Adagrad, Rmsprop, Adam>;
+using Optimizers = TypeList<Sgd, Momentum, Nesterov, Adagrad, Rmsprop, Adam, Adamw, Adamax, Nadam, Amsgrad, Adadelta,
+                            Rprop, Irprop, Quickprop>;
 inline constexpr std::size_t most_slots = 3;
 
 }  // namespace finitesum

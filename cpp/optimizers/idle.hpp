@@ -28,6 +28,22 @@ struct Forgetting {
   FINITESUM_INLINE Forgetting then(const Forgetting& later) const { return {later.shrink * shrink, later.keep * keep}; }
 };
 
+// Adam and its kin once the first average no longer moves w: both averages forget.
+struct Averages {
+  double shrink;
+  double keep1;
+  double keep2;
+
+  FINITESUM_INLINE Averages then(const Averages& later) const {
+    return {later.shrink * shrink, later.keep1 * keep1, later.keep2 * keep2};
+  }
+  FINITESUM_INLINE void apply(double& w, double& m, double& v) const {
+    w *= shrink;
+    m *= keep1;
+    v *= keep2;
+  }
+};
+
 // (w, m) <- A (w, m): momentum carries w on, and the pull of L2 feeds it.
 struct LinearMap {
   double ww;

@@ -72,7 +72,7 @@ struct IdleOf<Rule, std::void_t<typename Rule::Idle>> {
 
 }  // namespace detail
 
-// In closed form where the rule has one for this decay; else step by step.
+// In closed form where the rule has one for this decay, after the few steps that it wants replayed; else step by step.
 template <class Rule>
 class MissedSteps {
   using Idle = detail::IdleOf<Rule>;
@@ -80,11 +80,15 @@ class MissedSteps {
  public:
   // At most `capacity` steps are remembered; a power of two.
   MissedSteps(const Rule& rule, const Decay& decay, std::size_t capacity)
-      : rule_(rule), decay_(decay), capacity_(capacity), maps_(closed() ? capacity : 1) {
-    if (!closed()) steps_.reserve(capacity);
+      : rule_(rule),
+        decay_(decay),
+        capacity_(capacity),
+        n_replayed_(closed() ? rule.steps_to_replay() : capacity),
+        maps_(n_replayed_ < capacity ? capacity : 1) {
+    if (n_replayed_ > 0) steps_.reserve(capacity);
   }
 
-  std::size_t size() const { return closed() ? maps_.size() : steps_.size(); }
+  std::size_t size() const { return n_replayed_ > 0 ? steps_.size() : maps_.size(); }
   bool full() const { return size() == capacity_; }
   void clear() {
     maps_.clear();
@@ -92,31 +96,25 @@ class MissedSteps {
   }
 
   void push(double rate, std::int64_t k) {
-    if constexpr (Idle::exists) {
-      if (closed()) {
-        maps_.push(rule_.idle(rate, k, decay_));
-        return;
-      }
+    if (n_replayed_ > 0) {
+      steps_.push_back({rule_.template step<double>(rate, k), decay_.template step<double>(rate)});
     }
-    steps_.push_back({rule_.template step<double>(rate, k), decay_.template step<double>(rate)});
+    if constexpr (Idle::exists) {
+      if (n_replayed_ < capacity_) maps_.push(rule_.idle(rate, k, decay_));
+    }
   }
 
   // A coordinate that is current to the first `seen` steps becomes current to all of them.
   void catch_up(std::size_t seen, double& w, double* slots) const {
-    if (seen == size()) return;
-    if constexpr (Idle::exists) {
-      if (closed()) {
-        rule_.catch_up(maps_.between(seen, maps_.size()), decay_, w, slots);
-        return;
-      }
+    const std::size_t now = size();
+    const std::size_t replayed = now - seen < n_replayed_ ? now : seen + n_replayed_;
+    if (decay_.l1 == 0.0) {
+      replay<false>(seen, replayed, w, slots);
+    } else {
+      replay<true>(seen, replayed, w, slots);
     }
-    for (; seen < steps_.size(); ++seen) {
-      const Missed& missed = steps_[seen];
-      if (decay_.l1 == 0.0) {
-        update_coordinate<Rule, false>(missed.step, missed.decay, 0.0, w, slots);
-      } else {
-        update_coordinate<Rule, true>(missed.step, missed.decay, 0.0, w, slots);
-      }
+    if constexpr (Idle::exists) {
+      if (replayed < now) rule_.catch_up(maps_.between(replayed, now), decay_, w, slots);
     }
   }
 
@@ -133,10 +131,17 @@ class MissedSteps {
       return false;
     }
   }
+  template <bool HasL1>
+  void replay(std::size_t begin, std::size_t end, double& w, double* slots) const {
+    for (std::size_t s = begin; s < end; ++s) {
+      update_coordinate<Rule, HasL1>(steps_[s].step, steps_[s].decay, 0.0, w, slots);
+    }
+  }
 
   Rule rule_;
   Decay decay_;
   std::size_t capacity_;
+  std::size_t n_replayed_;
   MapTree<typename Idle::type> maps_;
   std::vector<Missed> steps_;
 };

@@ -9,7 +9,7 @@
 
 namespace finitesum {
 
-struct Momentum {
+struct Momentum : RuleDefaults {
   static constexpr const char* name = "momentum";
   static constexpr std::size_t n_slots = 1;  // m
   static constexpr double default_rate = 0.01;

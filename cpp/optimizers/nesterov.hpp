@@ -10,7 +10,7 @@
 
 namespace finitesum {
 
-struct Nesterov {
+struct Nesterov : RuleDefaults {
   static constexpr const char* name = "nesterov";
   static constexpr std::size_t n_slots = 1;  // m
   static constexpr double default_rate = 0.01;

@@ -25,6 +25,16 @@ struct Root {
   FINITESUM_INLINE T operator()(T v) const { return math::sqrt(scale * v + inside) + outside; }
 };
 
+// What most rules have in common; a rule that differs hides it by a member of its own.
+struct RuleDefaults {
+  static constexpr double default_decoupled = 0.0;
+  static constexpr bool full_batch = false;  // whether only gradients of the whole sum make sense
+  static constexpr bool has_length = true;   // whether a step has a length per unit of gradient, which L1 needs
+
+  // How many of a coordinate's missed steps have to be taken one by one before `Idle` describes the others.
+  std::size_t steps_to_replay() const { return 0; }
+};
+
 // a / b; 0 where b is 0, as in a coordinate that has had no gradient yet and eps = 0.
 template <class T>
 FINITESUM_INLINE T quotient(T a, T b) {
@@ -33,5 +43,13 @@ FINITESUM_INLINE T quotient(T a, T b) {
 
 // 1 - beta^k without cancellation, k > 0; the same bits on every platform.
 FINITESUM_INLINE double one_minus_power(double beta, double k) { return -math::expm1_of_negative(k * math::log(beta)); }
+
+// The smallest k with q^k <= 2^-60 (1 - q), so that a geometric series of ratio q is complete to rounding after k
+// terms; a number beyond all use where it never is.
+inline std::size_t complete_after(double q) {
+  if (!(q < 1.0)) return ~std::size_t{0};
+  if (q == 0.0) return 1;
+  return static_cast<std::size_t>((math::log(1.0 - q) - 60.0 * 0.6931471805599453) / math::log(q)) + 1;
+}
 
 }  // namespace finitesum

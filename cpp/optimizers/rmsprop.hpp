@@ -8,7 +8,7 @@
 
 namespace finitesum {
 
-struct Rmsprop {
+struct Rmsprop : RuleDefaults {
   static constexpr const char* name = "rmsprop";
   static constexpr std::size_t n_slots = 1;  // v
   static constexpr double default_rate = 0.001;

@@ -7,7 +7,7 @@
 
 namespace finitesum {
 
-struct Sgd {
+struct Sgd : RuleDefaults {
   static constexpr const char* name = "sgd";
   static constexpr std::size_t n_slots = 0;
   static constexpr double default_rate = 0.01;

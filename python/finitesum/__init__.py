@@ -2,7 +2,7 @@
 
 from importlib.metadata import version
 
-from finitesum import theory
+from finitesum import optimizers, theory
 from finitesum.certificate import Certificate, certify
 from finitesum.diagnosis import Diagnosis, diagnose
 from finitesum.linear import (
@@ -18,6 +18,7 @@ from finitesum.linear import (
     RidgeCV,
     RobustRegressor,
 )
+from finitesum.optimizers import Optimizer
 from finitesum.smoothness import SmoothnessReport, smoothness_report
 
 __version__ = version("finitesum")
@@ -32,6 +33,7 @@ __all__ = [
     "LinearSVC",
     "LogisticRegression",
     "LogisticRegressionCV",
+    "Optimizer",
     "PoissonRegressor",
     "Ridge",
     "RidgeCV",
@@ -40,6 +42,7 @@ __all__ = [
     "__version__",
     "certify",
     "diagnose",
+    "optimizers",
     "smoothness_report",
     "theory",
 ]

@@ -1,0 +1,21 @@
+// Adam with the largest v so far in the denominator: w <- w - rate m' / (sqrt(v_max / (1 - beta2^k)) + eps)
+// (Reddi, Kale and Kumar, ICLR 2018, who correct no bias; with correction as in PyTorch, where v_max is of v itself).
+#pragma once
+
+#include "optimizers/adam.hpp"
+
+namespace finitesum {
+
+struct Amsgrad : Adam {
+  static constexpr const char* name = "amsgrad";
+  static constexpr std::size_t n_slots = 3;  // m, v, v_max
+
+  template <class T>
+  FINITESUM_INLINE static T update(const Step<T>& s, T g, T& w, T* slots) {
+    average(s, g, slots);
+    slots[2] = math::max(slots[1], slots[2]);
+    return move(s, slots[0], slots[2], w);
+  }
+};
+
+}  // namespace finitesum
