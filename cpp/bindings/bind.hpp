@@ -14,5 +14,6 @@ void bind_losses(pybind11::module_& m);
 void bind_optimizers(pybind11::module_& m);
 void bind_penalties(pybind11::module_& m);
 void bind_sampling(pybind11::module_& m);
+void bind_sgd(pybind11::module_& m);
 
 }  // namespace finitesum

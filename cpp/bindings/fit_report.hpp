@@ -66,19 +66,24 @@ void report_run(Result& result, pybind11::dict& out) {
   out["state"] = hand_over(std::move(result.state));
 }
 
+// The monitor's answer. Needs the interpreter's lock.
+inline bool ask(const pybind11::object& monitor, const pybind11::dict& entry) {
+  try {
+    return monitor(entry).cast<bool>();
+  } catch (const pybind11::error_already_set& error) {
+    if (!error.matches(PyExc_KeyboardInterrupt)) throw;
+    PyErr_SetInterrupt();  // pressed while Python ran: keyboard_interrupt_pending() is to see it
+    return false;
+  }
+}
+
 // `monitor` must outlive the fit. With several outputs a check says whose it is.
 inline std::function<bool(std::size_t, const Check&)> calling(const pybind11::object& monitor, bool several = false) {
   return [&monitor, several](std::size_t output, const Check& check) {
     const pybind11::gil_scoped_acquire gil;
     pybind11::dict entry = to_dict(check);
     if (several) entry["output"] = output;
-    try {
-      return monitor(entry).cast<bool>();
-    } catch (const pybind11::error_already_set& error) {
-      if (!error.matches(PyExc_KeyboardInterrupt)) throw;
-      PyErr_SetInterrupt();  // pressed while Python ran: keyboard_interrupt_pending() is to see it
-      return false;
-    }
+    return ask(monitor, entry);
   };
 }
 

@@ -24,4 +24,5 @@ PYBIND11_MODULE(_core, m) {
   finitesum::bind_fit(m);
   finitesum::bind_fit_multi(m);
   finitesum::bind_certify(m);
+  finitesum::bind_sgd(m);
 }

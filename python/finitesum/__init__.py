@@ -19,6 +19,7 @@ from finitesum.linear import (
     RobustRegressor,
 )
 from finitesum.optimizers import Optimizer
+from finitesum.sgd import SGDClassifier, SGDRegressor
 from finitesum.smoothness import SmoothnessReport, smoothness_report
 
 __version__ = version("finitesum")
@@ -38,6 +39,8 @@ __all__ = [
     "Ridge",
     "RidgeCV",
     "RobustRegressor",
+    "SGDClassifier",
+    "SGDRegressor",
     "SmoothnessReport",
     "__version__",
     "certify",

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from finitesum._fit_result import FitResult, MultiFitResult
+from finitesum._fit_result import FitResult, MultiFitResult, SgdResult
 
 _Float = NDArray[np.float64]
 _DenseMatrix = NDArray[Any]
@@ -277,3 +277,46 @@ def math_exp(x: _Float, /) -> _Float: ...
 def math_log(x: _Float, /) -> _Float: ...
 def math_log1p(x: _Float, /) -> _Float: ...
 def math_expm1_of_negative(x: _Float, /) -> _Float: ...
+
+# y as in `fit`; validation is (X, y, sample_weight); steps count from one.
+def fit_sgd(
+    X: _DenseMatrix | _SparseMatrix,
+    y: _Float | NDArray[np.uint8],
+    sample_weight: _Float | None,
+    *,
+    loss: str,
+    loss_parameter: float,
+    alpha: float,
+    l1_ratio: float,
+    fit_intercept: bool,
+    optimizer: str = ...,
+    optimizer_options: dict[str, Any] = ...,
+    batch_size: int = ...,
+    order: str = ...,
+    clip: str = ...,
+    clip_limit: float = ...,
+    ball: str = ...,
+    radius: float = ...,
+    average: str = ...,
+    average_start: float = ...,
+    exact_objective: bool = ...,
+    learning_rate: str,
+    schedule: dict[str, Any],
+    max_iter: int,
+    time_limit: float = ...,
+    seed: int = ...,
+    validation: tuple[Any, Any, Any] | None = ...,
+    labels: bool = ...,
+    coef_init: _Float | None = ...,
+    intercept_init: float = ...,
+    state: _Float | None = ...,
+    keep_state: bool = ...,
+    monitor: Callable[[dict[str, float]], bool] | None = ...,
+) -> SgdResult: ...
+def subgradient_loss_names() -> list[str]: ...
+def learning_rate_names() -> list[str]: ...
+
+# (value, derivative, smoothness) of a loss in subgradient_loss_names().
+def subgradient_loss(
+    name: str, parameter: float, z: float, y: float
+) -> tuple[float, float, float]: ...

@@ -41,3 +41,16 @@ class MultiFitResult(Run):
     coef: NDArray[np.float64]  # p x K
     intercept: NDArray[np.float64]
     outputs: list[Outcome]  # one of a multinomial model, else K
+
+
+class SgdResult(TypedDict):
+    """The dict that ``_core.fit_sgd`` returns."""
+
+    coef: NDArray[np.float64]
+    intercept: float
+    n_iter: int
+    n_steps: float
+    stopping: str
+    history: dict[str, NDArray[np.float64]]
+    optimum: tuple[float, float] | None
+    state: NDArray[np.float64]

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 from sklearn import linear_model, svm
 
 from finitesum import _core
-from finitesum.linear._classifier import LinearClassifier, _class_weighted, alpha_from_c
+from finitesum.linear._classifier import LinearClassifier, alpha_from_c
+from finitesum.linear._model import class_weighted
 from finitesum.linear._regressor import LinearRegressor
 from finitesum.linear._solve import Problem
 
@@ -73,11 +74,11 @@ def class_weights(classifier: Any, y: NDArray[Any], weight: Weights) -> Weights:
         raise ValueError(f"y contains labels that {type(classifier).__name__} was not fitted on.")
     if isinstance(classifier, linear_model.SGDClassifier):
         # "balanced" does not look at the sample weights there
-        of_class = _class_weighted(classifier.class_weight, y, None)
+        of_class = class_weighted(classifier.class_weight, y, None)
         if of_class is not None:
             weight = of_class if weight is None else weight * of_class
     else:
-        weight = _class_weighted(classifier.class_weight, y, weight)
+        weight = class_weighted(classifier.class_weight, y, weight)
     return weight
 
 

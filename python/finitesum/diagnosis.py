@@ -14,7 +14,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from finitesum._findings import DataSummary, Finding, batches, data_findings, summarize
 from finitesum._validation import core_matrix, sample_weights, total_weight, training_data
 from finitesum.linear._base import LinearEstimator
-from finitesum.linear._classifier import _class_weighted
+from finitesum.linear._model import class_weighted
 from finitesum.linear._solve import Problem
 from finitesum.linear.linear_svc import LinearSVC
 from finitesum.smoothness import SmoothnessReport, smoothness_report
@@ -121,7 +121,7 @@ def diagnose(X: Any, y: Any, estimator: LinearEstimator, *, sample_weight: Any =
     weight = sample_weights(sample_weight, X)
     if is_classifier(estimator):
         check_classification_targets(y)
-        weight = _class_weighted(estimator.class_weight, y, weight)
+        weight = class_weighted(estimator.class_weight, y, weight)
     problem = _problem(estimator, y, total_weight(weight, len(y)))
     if sp.issparse(X):  # checked, and duplicate entries summed
         data, indices, indptr, n_features = core_matrix(X)

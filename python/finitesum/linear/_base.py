@@ -1,25 +1,21 @@
-"""What all linear estimators share: control, the run through the core, report, linear map."""
+"""What all certified linear estimators share: control, the run through the core, report."""
 
 import math
 import warnings
 from numbers import Integral, Real
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils import assert_all_finite
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils._tags import Tags
-from sklearn.utils.extmath import safe_sparse_dot
-from sklearn.utils.validation import check_is_fitted, validate_data
 
 from finitesum import _core
 from finitesum._findings import data_findings, summarize
 from finitesum._fit_result import FitResult
-from finitesum._validation import FLOAT_DTYPES, core_matrix, draw_seed
+from finitesum._validation import core_matrix, draw_seed
+from finitesum.linear._model import LinearModel
 from finitesum.linear._resume import Resume
 from finitesum.linear._solve import (
     Callback,
@@ -34,7 +30,7 @@ from finitesum.linear._solve import (
 from finitesum.linear._targets import Targets
 
 
-class LinearEstimator(BaseEstimator):  # type: ignore[misc]  # untyped base
+class LinearEstimator(LinearModel):
     """Base of the linear estimators; a subclass states its loss, penalty and targets."""
 
     tol: float
@@ -51,9 +47,6 @@ class LinearEstimator(BaseEstimator):  # type: ignore[misc]  # untyped base
     verbose: int
     time_limit: float | None
     n_threads: int | None
-
-    coef_: Any
-    intercept_: Any
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "tol": [Interval(Real, 0.0, None, closed="left")],
@@ -161,65 +154,11 @@ class LinearEstimator(BaseEstimator):  # type: ignore[misc]  # untyped base
         self.stopping_ = _per_output([r["stopping"] for r in results])
         self.converged_ = all(r["converged"] for r in results)
         self.draw_shares_ = _per_output([r["draw_shares"] for r in results])
-        self.history_ = merged_history(results)
+        self.history_ = merged_history([r["history"] for r in results])
 
     def _epochs(self, n_iter: list[int]) -> Any:
         """Give ``n_iter_`` the form it has in scikit-learn's class of the same name."""
         return _per_output(n_iter)
-
-    def _start(self, n_outputs: int, n_features: int) -> Start | None:
-        """Coefficients and intercepts of the previous fit, if asked for and of this fit's shape."""
-        if not self.warm_start or not hasattr(self, "coef_"):
-            return None
-        coef = self.coef_.toarray() if sp.issparse(self.coef_) else np.asarray(self.coef_)
-        coef = np.ascontiguousarray(np.atleast_2d(coef), dtype=np.float64)
-        intercept = np.atleast_1d(np.asarray(self.intercept_, dtype=np.float64))
-        if coef.shape != (n_outputs, n_features) or intercept.shape != (n_outputs,):
-            return None
-        assert_all_finite(coef, input_name="coef_")
-        assert_all_finite(intercept, input_name="intercept_")
-        return coef, intercept
-
-    def _linear_predictor(self, X: Any) -> NDArray[np.float64]:
-        """X coef_^T + intercept_: (n_samples,) for one output, else (n_samples, n_outputs)."""
-        check_is_fitted(self)
-        X = validate_data(self, X, accept_sparse="csr", dtype=FLOAT_DTYPES, reset=False)
-        scores: NDArray[np.float64] = (
-            safe_sparse_dot(X, self.coef_.T, dense_output=True) + self.intercept_
-        )
-        return scores.ravel() if scores.ndim == 2 and scores.shape[1] == 1 else scores
-
-    def sparsify(self) -> Self:
-        """Turn ``coef_`` into a CSR matrix, which predicts faster when most coefficients are zero.
-
-        Returns
-        -------
-        self : object
-            Fitted estimator.
-        """
-        check_is_fitted(self)
-        if not sp.issparse(self.coef_):
-            self.coef_ = sp.csr_matrix(np.atleast_2d(self.coef_))
-        return self
-
-    def densify(self) -> Self:
-        """Turn ``coef_`` back into an array.
-
-        Returns
-        -------
-        self : object
-            Fitted estimator.
-        """
-        check_is_fitted(self)
-        if sp.issparse(self.coef_):
-            coef = self.coef_.toarray()
-            self.coef_ = coef.ravel() if np.ndim(self.intercept_) == 0 else coef
-        return self
-
-    def __sklearn_tags__(self) -> Tags:
-        tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = True
-        return tags
 
 
 def _per_output(values: list[Any]) -> Any:

@@ -6,17 +6,15 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import ClassifierMixin
-from sklearn.utils.class_weight import compute_class_weight
-from sklearn.utils.multiclass import check_classification_targets
 
-from finitesum._validation import sample_weights, total_weight, training_data, unchanged_on_error
+from finitesum._validation import total_weight, unchanged_on_error
 from finitesum.linear._base import LinearEstimator
+from finitesum.linear._model import ClassifierModel, n_outputs_of
 from finitesum.linear._solve import Problem, Start
 from finitesum.linear._targets import Columns, OneAgainstRest, Targets, class_codes
 
 
-class LinearClassifier(ClassifierMixin, LinearEstimator):  # type: ignore[misc]  # untyped base
+class LinearClassifier(ClassifierModel, LinearEstimator):
     """Base of the linear classifiers; a subclass states its loss and penalty."""
 
     _multinomial: ClassVar[bool] = False  # one problem for all classes, if they are more than two
@@ -62,74 +60,21 @@ class LinearClassifier(ClassifierMixin, LinearEstimator):  # type: ignore[misc] 
             self.classes_ = classes
         return self
 
-    def _training_data(
-        self, X: Any, y: Any, sample_weight: Any
-    ) -> tuple[Any, NDArray[Any], NDArray[np.float64] | None, NDArray[Any]]:
-        """Validate; return X, y, the weights times those of the classes, and the classes."""
-        X, y = training_data(self, X, y, y_numeric=False)
-        check_classification_targets(y)
-        weight = _class_weighted(self.class_weight, y, sample_weights(sample_weight, X))
-        total_weight(weight, X.shape[0])
-        classes = np.unique(y if weight is None else y[weight > 0.0])
-        if len(classes) < 2:
-            raise ValueError(
-                "This solver needs samples of at least 2 classes in the data, but the data "
-                f"contains only one class: {classes.tolist()[0]!r}"
-            )
-        return X, y, weight, classes
-
     def _for_classes(self, problem: Problem, classes: NDArray[Any]) -> list[Problem]:
         """One problem for two classes, or for all of them; else one per class."""
         if self._multinomial and len(classes) > 2:
             return [replace(problem, loss="multinomial", n_classes=len(classes))]
-        return [problem] * _n_outputs(classes)
+        return [problem] * n_outputs_of(classes)
 
     def _targets(self, y: NDArray[Any], classes: NDArray[Any]) -> Targets:
         if self._multinomial and len(classes) > 2:
             return Columns(class_codes(y, classes))
-        return OneAgainstRest(y, classes[-_n_outputs(classes) :])
+        return OneAgainstRest(y, classes[-n_outputs_of(classes) :])
 
     def _start_for(self, classes: NDArray[Any], n_features: int) -> Start | None:
         if not np.array_equal(getattr(self, "classes_", classes), classes):
             return None
-        return self._start(_n_outputs(classes), n_features)
-
-    def decision_function(self, X: Any) -> NDArray[np.float64]:
-        """Predict confidence scores.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Samples.
-
-        Returns
-        -------
-        ndarray of shape (n_samples,) or (n_samples, n_classes)
-            Scores per class; for two classes, positive where ``classes_[1]`` is predicted.
-        """
-        return self._linear_predictor(X)
-
-    def predict(self, X: Any) -> NDArray[Any]:
-        """Predict class labels.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Samples.
-
-        Returns
-        -------
-        ndarray of shape (n_samples,)
-            Labels.
-        """
-        scores = self.decision_function(X)
-        indices = (scores > 0.0).astype(np.intp) if scores.ndim == 1 else scores.argmax(axis=1)
-        labels: NDArray[Any] = self.classes_[indices]
-        return labels
-
-
-def _n_outputs(classes: NDArray[Any]) -> int:
-    return 1 if len(classes) == 2 else len(classes)
+        return self._start(n_outputs_of(classes), n_features)
 
 
 def alpha_from_c(C: float, total: float) -> float:
@@ -139,24 +84,3 @@ def alpha_from_c(C: float, total: float) -> float:
     if not np.isfinite(alpha):
         raise ValueError(f"C={C!r} is too small: 1 / (C * sum of the sample weights) overflows.")
     return alpha
-
-
-def _class_weighted(
-    class_weight: Any, y: NDArray[Any], weight: NDArray[np.float64] | None
-) -> NDArray[np.float64] | None:
-    """Sample weights times the weight of each sample's class."""
-    if class_weight is None:
-        return weight
-    present = slice(None) if weight is None else weight > 0.0
-    classes, codes = np.unique(y[present], return_inverse=True)
-    of_class = compute_class_weight(
-        class_weight,
-        classes=classes,
-        y=y[present],
-        sample_weight=None if weight is None else weight[present],
-    )
-    if not (np.isfinite(of_class).all() and (of_class >= 0.0).all()):
-        raise ValueError(f"class_weight must be finite and non-negative, got {class_weight!r}.")
-    product = np.zeros(len(y)) if weight is None else weight.copy()
-    product[present] = of_class[codes] if weight is None else weight[present] * of_class[codes]
-    return product

@@ -52,7 +52,7 @@ def open_progress(verbose: int, max_iter: int, n_outputs: int) -> Iterator[Show 
         def show(check: dict[str, float]) -> None:
             output = int(check.get("output", 0))
             name = f"output {output + 1}/{n_outputs}, epochs" if n_outputs > 1 else "epochs"
-            state = f"objective {check['objective']:.6g}, gap {check['gap']:.1e}"
+            state = f"objective {check['objective']:.6g}{_gap(check, ', ')}"
             bar.update(task, completed=check["epoch"], description=name, state=state)
 
         yield show
@@ -62,6 +62,10 @@ def _print_line(check: dict[str, float]) -> None:
     output = f"output {int(check['output'])}  " if "output" in check else ""
     print(
         f"{output}epoch {int(check['epoch']):5d}  {check['seconds']:8.3f} s  "
-        f"objective {check['objective']:.8g}  gap {check['gap']:.2e}",
+        f"objective {check['objective']:.8g}{_gap(check, '  ')}",
         flush=True,
     )
+
+
+def _gap(check: dict[str, float], separator: str) -> str:
+    return f"{separator}gap {check['gap']:.2e}" if "gap" in check else ""

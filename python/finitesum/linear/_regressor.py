@@ -5,15 +5,15 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import RegressorMixin
 
 from finitesum._validation import sample_weights, total_weight, training_data, unchanged_on_error
 from finitesum.linear._base import LinearEstimator
+from finitesum.linear._model import RegressorModel
 from finitesum.linear._solve import Problem
 from finitesum.linear._targets import Columns
 
 
-class LinearRegressor(RegressorMixin, LinearEstimator):  # type: ignore[misc]  # untyped base
+class LinearRegressor(RegressorModel, LinearEstimator):
     """Base of the linear regressors; a subclass states its loss and penalty."""
 
     _multi_output: ClassVar[bool] = False
@@ -57,23 +57,3 @@ class LinearRegressor(RegressorMixin, LinearEstimator):  # type: ignore[misc]  #
             problems, start = self._problems(n_outputs, total), self._start(n_outputs, X.shape[1])
             self._set_solution(*self._solve(X, Columns(y), weight, problems, start))
         return self
-
-    def _set_solution(self, coef: NDArray[np.float64], intercept: NDArray[np.float64]) -> None:
-        single = len(intercept) == 1
-        self.coef_ = coef[0] if single else coef
-        self.intercept_ = float(intercept[0]) if single else intercept
-
-    def predict(self, X: Any) -> NDArray[np.float64]:
-        """Predict targets.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Samples.
-
-        Returns
-        -------
-        ndarray of shape (n_samples,), or (n_samples, n_outputs) for several outputs
-            Predictions.
-        """
-        return self._linear_predictor(X)

@@ -370,11 +370,10 @@ def _more_epochs(result: FitResult, tol: float) -> str | None:
     return f"At the rate of this fit, max_iter={math.ceil(1.2 * needed)} would reach tol."
 
 
-def merged_history(results: list[FitResult]) -> dict[str, Any]:
+def merged_history(histories: list[dict[str, NDArray[np.float64]]]) -> dict[str, Any]:
     """Join the histories of several outputs, told apart by an ``output`` column."""
-    if len(results) == 1:
-        return dict(results[0]["history"])
-    histories = [r["history"] for r in results]
+    if len(histories) == 1:
+        return dict(histories[0])
     merged = {key: np.concatenate([h[key] for h in histories]) for key in histories[0]}
-    merged["output"] = np.repeat(np.arange(len(results)), [len(h["epoch"]) for h in histories])
+    merged["output"] = np.repeat(np.arange(len(histories)), [len(h["epoch"]) for h in histories])
     return merged

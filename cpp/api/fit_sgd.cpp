@@ -1,0 +1,209 @@
+#include "api/fit_sgd.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <stdexcept>
+#include <utility>
+#include <variant>
+
+#include "api/fit.hpp"
+#include "api/request_checks.hpp"
+#include "sgd/descent.hpp"
+
+namespace finitesum {
+namespace {
+
+constexpr double infinity = std::numeric_limits<double>::infinity();
+
+// Share of the weight with the right sign, zero counting as negative as in predictions, or R^2.
+double score_of(const ValidationRows& rows, const std::vector<double>& coef, double intercept) {
+  return std::visit(
+      [&](const auto& X) {
+        const auto& kernels = row_kernels(finitesum::kernels(), X);
+        const auto weight = [&](std::size_t i) { return rows.sample_weight != nullptr ? rows.sample_weight[i] : 1.0; };
+        double total = 0;
+        double mean = 0;
+        for (std::size_t i = 0; i < X.n_rows; ++i) {
+          total += weight(i);
+          mean += weight(i) * rows.y[i];
+        }
+        mean /= total;
+        double right = 0;
+        double residual = 0;
+        double spread = 0;
+        for (std::size_t i = 0; i < X.n_rows; ++i) {
+          const double z = dot(kernels, X.row(i), coef.data()) + intercept;
+          const double y = rows.y[i];
+          if ((z > 0) == (y > 0)) right += weight(i);
+          residual += weight(i) * (z - y) * (z - y);
+          spread += weight(i) * (y - mean) * (y - mean);
+        }
+        if (rows.are_labels) return right / total;
+        if (spread == 0) return residual == 0 ? 1.0 : 0.0;  // scikit-learn's r2_score
+        return 1 - residual / spread;
+      },
+      rows.X);
+}
+
+template <class View>
+class Run {
+ public:
+  Run(const SgdRequest& request, const SgdRows<View>& rows, double to_mean, double n_counted)
+      : request_(request),
+        control_(request.time_limit, request.interrupted),
+        descent_(kernels(), rows, request.options, to_mean, n_counted),
+        best_(rows.X.n_columns) {
+    if (request.coef_init != nullptr) std::copy_n(request.coef_init, best_.size(), best_.begin());
+    best_intercept_ = request.intercept_init;
+    descent_.start(best_, best_intercept_);
+    if (request.state != nullptr) {
+      Archive archive(request.state, request.state_size);
+      transfer(archive);
+    } else {
+      limit_ = hopeless * descent_.loss_now();
+      if (!(limit_ > 0)) limit_ = infinity;  // no scale to compare with: only overflow tells
+    }
+  }
+
+  SgdResult run() {
+    SgdResult result;
+    control_.begin();
+    result.stopping = run_epochs(result);
+    result.n_steps = descent_.t() - 1;
+    result.optimum = descent_.schedule().optimum();
+    if (request_.keep_state) {
+      Archive archive;
+      transfer(archive);
+      result.state = archive.release();
+    }
+    result.coef = best_;
+    result.intercept = best_intercept_;
+    if (!request_.validation || best_score_ == -infinity) result.intercept = descent_.result(result.coef);
+    return result;
+  }
+
+ private:
+  // Times the loss at the start: what exceeds it explodes.
+  static constexpr double hopeless = 1e6;
+
+  std::string run_epochs(SgdResult& result) {
+    while (result.n_iter < request_.options.max_iter) {
+      if (control_.look()) return name_of(control_.reason());
+      if (!descent_.run_epoch(epoch_, limit_, control_)) {
+        restart();
+        if (descent_.step_size() == 0) return name_of(Stopping::no_progress);
+        continue;
+      }
+      if (control_.stopped()) return name_of(control_.reason());
+      ++epoch_;
+      ++result.n_iter;
+      const SgdEpoch entry = look();
+      result.history.push_back(entry);
+      const double score = request_.validation ? entry.score : -entry.objective;
+      if (score > best_score_) keep_best(score);
+      const bool is_over = descent_.schedule().end_epoch(entry.objective, score, descent_.t());
+      if (request_.monitor && request_.monitor(entry)) return name_of(Stopping::callback);
+      if (is_over) return "tol";
+    }
+    return name_of(Stopping::max_iter);
+  }
+
+  SgdEpoch look() {
+    SgdEpoch entry;
+    entry.epoch = static_cast<double>(epoch_);
+    entry.loss = request_.options.is_exact ? descent_.loss_now() : descent_.mean_loss();
+    entry.objective = entry.loss + descent_.penalty();
+    entry.step_size = descent_.step_size();
+    entry.nonzeros = descent_.nonzeros();
+    entry.restarts = restarts_;
+    if (request_.validation) {
+      std::vector<double>& coef = scratch_;
+      coef.resize(best_.size());
+      const double intercept = descent_.result(coef);
+      entry.score = score_of(*request_.validation, coef, intercept);
+    }
+    entry.seconds = control_.seconds();
+    return entry;
+  }
+
+  // With validation rows the result itself, the average included; else where a restart begins.
+  void keep_best(double score) {
+    best_score_ = score;
+    if (request_.validation) {
+      best_intercept_ = descent_.result(best_);
+    } else {
+      best_ = descent_.coefficients();
+      best_intercept_ = descent_.intercept();
+    }
+  }
+
+  void restart() {
+    descent_.start(best_, best_intercept_);
+    descent_.forget_average();
+    descent_.schedule().halve();
+    restarts_ += 1;
+  }
+
+  void transfer(Archive& archive) {
+    archive.integer(epoch_);
+    archive(limit_);
+    archive(restarts_);
+    archive(best_);
+    archive(best_intercept_);
+    archive(best_score_);
+    descent_.transfer(archive);
+  }
+
+  const SgdRequest& request_;
+  Control control_;
+  Descent<View> descent_;
+  std::uint64_t epoch_ = 0;
+  double limit_ = infinity;
+  double restarts_ = 0;
+  std::vector<double> best_;
+  double best_intercept_ = 0;
+  double best_score_ = -infinity;
+  std::vector<double> scratch_;
+};
+
+void check(const SgdRequest& request) {
+  const SgdOptions& options = request.options;
+  const auto require = [](bool holds, const char* message) {
+    if (!holds) throw std::invalid_argument(message);
+  };
+  require(options.alpha >= 0 && std::isfinite(options.alpha), "alpha must be finite and not negative.");
+  require(options.l1_ratio >= 0 && options.l1_ratio <= 1, "l1_ratio must lie in [0, 1].");
+  require(options.batch_size >= 1, "batch_size must be at least 1.");
+  require(options.max_iter >= 1, "max_iter must be at least 1.");
+  require(options.clip == Clip::none || options.clip_limit > 0, "The limit of clip must be positive.");
+  require(options.ball == Ball::none || options.radius > 0, "The radius of the ball must be positive.");
+  require(options.ball == Ball::none || options.alpha * options.l1_ratio == 0,
+          "A projection goes with an L2 penalty or none, not with an L1 part.");
+}
+
+template <class View>
+SgdResult fit_view(const View& X, const SgdRequest& request) {
+  if (X.n_rows == 0 || X.n_columns == 0) throw std::invalid_argument("X must have at least one row and one column.");
+  check_csr(X);
+  const double total = sum_weights(request.sample_weight, X.n_rows);
+  double n_counted = 0;
+  for (std::size_t i = 0; i < X.n_rows; ++i) {
+    if (request.sample_weight == nullptr || request.sample_weight[i] > 0) n_counted += 1;
+  }
+  return Run<View>(request, {X, request.y, request.sample_weight}, n_counted / total, n_counted).run();
+}
+
+}  // namespace
+
+SgdResult fit_sgd(const SgdRequest& request) {
+  check(request);
+  if (request.validation) {
+    std::visit([](const auto& X) { check_csr(X); }, request.validation->X);
+    const bool fits = std::visit([](const auto& a, const auto& b) { return a.n_columns == b.n_columns; }, request.X,
+                                 request.validation->X);
+    if (!fits) throw std::invalid_argument("The validation data must have as many features as X.");
+  }
+  return std::visit([&](const auto& X) { return fit_view(X, request); }, request.X);
+}
+
+}  // namespace finitesum

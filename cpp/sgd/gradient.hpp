@@ -1,0 +1,78 @@
+// The gradient of a batch as numbers, for what is not linear in it: sum_i a_i x_i, on the coordinates that the rows
+// touch.
+#pragma once
+
+#include <cmath>
+#include <cstddef>
+#include <vector>
+
+#include "core/math.hpp"
+#include "sgd/options.hpp"
+#include "solvers/rows.hpp"
+
+namespace finitesum {
+
+template <class View>
+class BatchGradient;
+
+template <class T>
+class BatchGradient<DenseView<T>> {
+ public:
+  BatchGradient(const KernelTable& table, const DenseView<T>& X) : kernels_(dense<T>(table)), g_(X.n_columns) {}
+
+  void clear() { std::fill(g_.begin(), g_.end(), 0.0); }
+  void add(DenseRow<T> x, double a) { kernels_.axpy(a, x.values, g_.data(), x.size); }
+  std::vector<double>& values() { return g_; }
+  DenseRow<double> row() const { return {g_.data(), g_.size()}; }
+
+ private:
+  const DenseKernels<T>& kernels_;
+  std::vector<double> g_;
+};
+
+template <class T, class I>
+class BatchGradient<CsrView<T, I>> {
+ public:
+  BatchGradient(const KernelTable&, const CsrView<T, I>& X) : place_(X.n_columns, nowhere) {}
+
+  void clear() {
+    for (const I j : columns_) place_[static_cast<std::size_t>(j)] = nowhere;
+    columns_.clear();
+    values_.clear();
+  }
+  void add(SparseRow<T, I> x, double a) {
+    for (std::size_t k = 0; k < x.size; ++k) {
+      std::size_t& place = place_[static_cast<std::size_t>(x.indices[k])];
+      if (place == nowhere) {
+        place = columns_.size();
+        columns_.push_back(x.indices[k]);
+        values_.push_back(0);
+      }
+      values_[place] += a * double{x.values[k]};
+    }
+  }
+  std::vector<double>& values() { return values_; }
+  SparseRow<double, I> row() const { return {values_.data(), columns_.data(), columns_.size()}; }
+
+ private:
+  static constexpr std::size_t nowhere = static_cast<std::size_t>(-1);
+  std::vector<std::size_t> place_;  // of a column among the touched ones
+  std::vector<I> columns_;          // their memory is that of the largest batch so far
+  std::vector<double> values_;
+};
+
+// The intercept's part counts like a coordinate.
+inline void clip_gradient(Clip clip, double limit, std::vector<double>& values, double& of_intercept) {
+  if (clip == Clip::value) {
+    for (double& value : values) value = math::clamp(value, -limit, limit);
+    of_intercept = math::clamp(of_intercept, -limit, limit);
+  } else if (clip == Clip::norm) {
+    const double norm = std::sqrt(of_intercept * of_intercept +
+                                  chained_sum(values.size(), [&](std::size_t k) { return values[k] * values[k]; }));
+    if (norm <= limit) return;
+    for (double& value : values) value *= limit / norm;
+    of_intercept *= limit / norm;
+  }
+}
+
+}  // namespace finitesum

@@ -1,0 +1,248 @@
+// The coefficients of stochastic gradient descent, moved by w <- soft(decay w - sum_i a_i x_i, threshold), in time
+// proportional to the entries of the rows and not to the columns: with a scale P and a level V,
+//     w_j = sign(u_j) P max(|u_j| - V, 0),
+// a decay multiplies P and a soft threshold adds threshold / P to V, both for all coordinates at once and exactly. For
+// V = 0 this is the scale of L. Bottou's svmsgd; with it the cumulative penalty of Y. Tsuruoka, J. Tsujii and S.
+// Ananiadou, ACL 2009, needs no counter per coordinate. Unlike theirs, a penalty that a coordinate at zero did not
+// use up is not held against it later: each step is the proximal one.
+//
+// The average of the iterates is exact, too. While u_j stands still at a nonzero value, the sum of gamma_k w_kj is
+// sign(u_j) (|u_j| A - B), A = sum gamma_k P_k and B = sum gamma_k P_k V_k over the steps k with V_k < |u_j|; what the
+// steps before did not see is kept in c_j (W. Xu, "Towards optimal one pass large scale learning with averaged
+// stochastic gradient descent", 2011, for V = 0).
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <utility>
+#include <vector>
+
+#include "core/math.hpp"
+#include "sgd/options.hpp"
+#include "solvers/archive.hpp"
+#include "solvers/rows.hpp"
+
+namespace finitesum {
+
+template <class View>
+class Weights {
+ public:
+  using Row = typename View::Row;
+
+  Weights(const KernelTable& table, const View& X, bool is_averaged, Ball ball, double radius)
+      : kernels_(row_kernels(table, X)),
+        u_(X.n_columns),
+        sums_(is_averaged ? X.n_columns : 0),
+        ball_(ball),
+        radius_(radius) {}
+
+  std::size_t size() const { return u_.size(); }
+
+  double predict(Row x) const {
+    if (level_ == 0) return scale_ * dot(kernels_, x, u_.data());
+    double sum = 0;
+    for_each_entry(x, [&](std::size_t j, double x_j) { sum += x_j * above_level(u_[j]); });
+    return scale_ * sum;
+  }
+
+  // A step is decay(), add() for each row, threshold(), project(), count(), in this order.
+  void decay(double factor) {
+    if (factor == 1) return;
+    if (factor * scale_ < smallest_scale) fold();
+    if (factor < smallest_scale) {  // beyond the range of a scale; zero where a step would change signs
+      for (double& u : u_) u *= math::max(factor, 0.0);
+      mass_ = mass();
+    } else {
+      scale_ *= factor;
+    }
+  }
+
+  // w <- w + a x
+  template <class AnyRow>
+  void add(AnyRow x, double a) {
+    const double change = a / scale_;
+    if (level_ == 0 && sums_.empty() && ball_ == Ball::none) {
+      add_plainly(x, change);
+      return;
+    }
+    for_each_entry(x, [&](std::size_t j, double x_j) { move(j, change * x_j); });
+  }
+
+  void threshold(double amount) {
+    if (amount > 0) level_ += amount / scale_;
+  }
+
+  // Onto the ball; the L1 ball by the threshold of J. Duchi, S. Shalev-Shwartz, Y. Singer and T. Chandra, ICML 2008,
+  // found by discarding what it makes zero (C. Michelot, JOTA 50 (1986)).
+  void project() {
+    if (ball_ == Ball::none) return;
+    if (norm() <= radius_) return;
+    mass_ = mass();  // the running one carries roundings
+    if (norm() <= radius_) return;
+    if (ball_ == Ball::l2) {
+      scale_ *= radius_ / norm();
+      if (scale_ < smallest_scale) fold();
+    } else {
+      level_ += l1_threshold();
+      mass_ = radius_ / scale_;
+    }
+  }
+
+  // Counts the present w with weight gamma in the average.
+  void count(double gamma) {
+    if (sums_.empty()) return;
+    const Total& last = totals_.back();
+    totals_.push_back({level_, last.a + gamma * scale_, last.b + gamma * scale_ * level_});
+    weight_ += gamma;
+    if (level_ == 0 && totals_.size() > 2) {  // no crossing can need what lies between
+      totals_.front() = totals_.back();
+      totals_.resize(1);
+    }
+    if (totals_.size() >= most_totals) fold();
+  }
+
+  // Counts coefficients that were moved elsewhere, and are put in by set().
+  void count(double gamma, const std::vector<double>& coefficients) {
+    for (std::size_t j = 0; j < sums_.size(); ++j) sums_[j] += gamma * coefficients[j];
+    weight_ += gamma;
+  }
+
+  // Writes u = w; O(columns). Belongs at the end of an epoch.
+  void fold() {
+    if (level_ == 0 && sums_.empty()) {
+      for (double& u : u_) u *= scale_;
+      scale_ = 1;
+      mass_ = mass();
+      return;
+    }
+    for (std::size_t j = 0; j < u_.size(); ++j) {
+      if (!sums_.empty()) sums_[j] += path_sum(u_[j]);
+      u_[j] = scale_ * above_level(u_[j]);
+    }
+    scale_ = 1;
+    level_ = 0;
+    totals_.assign(1, {0, 0, 0});
+    mass_ = mass();
+  }
+
+  void forget_average() {
+    std::fill(sums_.begin(), sums_.end(), 0.0);
+    totals_.assign(1, {0, 0, 0});
+    weight_ = 0;
+  }
+
+  // All of these want folded weights.
+  const std::vector<double>& coefficients() const { return u_; }
+  void set(const std::vector<double>& coefficients) {
+    u_ = coefficients;
+    scale_ = 1;
+    level_ = 0;
+    mass_ = mass();
+  }
+  double average_weight() const { return weight_; }
+  void write_average(double* out) const {
+    for (std::size_t j = 0; j < u_.size(); ++j) out[j] = sums_[j] / weight_;
+  }
+  void transfer(Archive& archive) {
+    archive(u_);
+    archive(sums_);
+    archive(weight_);
+    if (archive.is_loading()) mass_ = mass();
+  }
+
+  // The entries of a coming row: eight bytes each mostly lie in the second-level cache, where waiting costs less than
+  // asking.
+  void prefetch(typename View::Row) const {}
+
+ private:
+  static constexpr double smallest_scale = 1e-12;
+  static constexpr std::size_t most_totals = 65536;
+
+  // Of the steps since the last fold, in their order.
+  struct Total {
+    double level;
+    double a;
+    double b;
+  };
+
+  template <class T, class Visit>
+  static void for_each_entry(DenseRow<T> x, const Visit& visit) {
+    for (std::size_t j = 0; j < x.size; ++j) visit(j, double{x.values[j]});
+  }
+  template <class T, class I, class Visit>
+  static void for_each_entry(SparseRow<T, I> x, const Visit& visit) {
+    for (std::size_t k = 0; k < x.size; ++k) visit(static_cast<std::size_t>(x.indices[k]), double{x.values[k]});
+  }
+
+  void add_plainly(Row x, double change) { axpy(kernels_, change, x, u_.data()); }
+  // Of another type: a gradient.
+  template <class AnyRow>
+  void add_plainly(AnyRow x, double change) {
+    for_each_entry(x, [&](std::size_t j, double x_j) { u_[j] += change * x_j; });
+  }
+
+  double above_level(double u) const { return math::soft_threshold(u, level_); }
+
+  void move(std::size_t j, double change) {
+    const double before = above_level(u_[j]);
+    const double after = before + change;
+    const double u = after == 0 ? 0 : after + math::copysign(level_, after);
+    if (!sums_.empty()) sums_[j] += path_sum(u_[j]) - path_sum(u);
+    if (ball_ == Ball::l1) mass_ += math::abs(after) - math::abs(before);
+    if (ball_ == Ball::l2) mass_ += after * after - before * before;
+    u_[j] = u;
+  }
+
+  // sign(u) (|u| A - B) up to the step at which the level reached |u|.
+  double path_sum(double u) const {
+    if (u == 0) return 0;
+    const Total* total = &totals_.back();
+    if (math::abs(u) <= total->level) {
+      total = &*std::partition_point(totals_.begin(), totals_.end(),
+                                     [&](const Total& each) { return each.level < math::abs(u); });
+      --total;
+    }
+    return u * total->a - math::copysign(total->b, u);
+  }
+
+  // |w|_1 / P, or |w|_2^2 / P^2 (where there is no level).
+  double mass() const {
+    double sum = 0;
+    if (ball_ == Ball::l1) sum = chained_sum(u_.size(), [&](std::size_t j) { return math::abs(above_level(u_[j])); });
+    if (ball_ == Ball::l2) sum = chained_sum(u_.size(), [&](std::size_t j) { return u_[j] * u_[j]; });
+    return sum;
+  }
+  double norm() const { return scale_ * (ball_ == Ball::l1 ? mass_ : std::sqrt(math::max(mass_, 0.0))); }
+
+  // t with sum_j max(|u_j| - V - t, 0) = radius / P.
+  double l1_threshold() const {
+    double t = 0;
+    for (std::size_t kept = u_.size() + 1;;) {
+      double sum = 0;
+      std::size_t n = 0;
+      for (const double u : u_) {
+        const double above = math::abs(above_level(u));
+        if (above <= t) continue;
+        sum += above;
+        ++n;
+      }
+      if (n == 0 || n == kept) return t;
+      kept = n;
+      t = math::max((sum - radius_ / scale_) / static_cast<double>(n), 0.0);
+    }
+  }
+
+  decltype(row_kernels(std::declval<const KernelTable&>(), std::declval<const View&>())) kernels_;
+  std::vector<double> u_;
+  double scale_ = 1;
+  double level_ = 0;
+  std::vector<double> sums_;  // c; empty: no average is wanted
+  std::vector<Total> totals_{{0, 0, 0}};
+  double weight_ = 0;  // sum of gamma
+  Ball ball_;
+  double radius_;
+  double mass_ = 0;
+};
+
+}  // namespace finitesum

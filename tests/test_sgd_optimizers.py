@@ -1,0 +1,121 @@
+"""Other rules than plain descent: the rule's own dense steps, sparse as dense, resumed, refused."""
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+from numpy.testing import assert_allclose
+
+from finitesum import SGDClassifier, SGDRegressor, _core
+from test_sgd import ETA, LAYOUTS, LOSSES, PENALTIES, SIGNS, N, P, X, Y, core
+
+RULES = [name for name in _core.optimizer_names() if name != "sgd"]
+FULL_BATCH = ("rprop", "irprop", "quickprop")  # and without L1
+each_rule = pytest.mark.parametrize("rule", RULES)
+
+
+def batch_size(rule):
+    return N if rule in FULL_BATCH else 7
+
+
+def walk(rule, penalty, epochs, average=False):
+    """The rule's dense steps on all coordinates, the intercept the last and without a penalty."""
+    alpha, l1_ratio = PENALTIES[penalty]
+    l1, l2 = alpha * l1_ratio, alpha * (1 - l1_ratio)
+    decay = {"decoupled": l2} if rule == "adamw" else {"l2": l2}
+    rules = _core.Optimizer(rule, {}, l1=l1, **decay), _core.Optimizer(rule, {})
+    parts = np.zeros(P), np.zeros(1)
+    slots = [[np.zeros(len(w)) for _ in range(rules[0].n_slots)] for w in parts]
+    derivative, size, total, k = LOSSES["logistic"][1], batch_size(rule), 0, 0
+    for first in [*range(0, N, size)] * epochs:
+        rows, k = slice(first, min(first + size, N)), k + 1
+        f = derivative(X[rows] @ parts[0] + parts[1], SIGNS[rows])
+        f /= len(f)
+        for one, g, w, s in zip(
+            rules, (f @ X[rows], np.array([f.sum()])), parts, slots, strict=True
+        ):
+            one.update(ETA, k, g, w, s)
+        total = total + np.concatenate(parts)
+    return total / k if average else np.concatenate(parts)
+
+
+@each_rule
+@pytest.mark.parametrize("penalty", PENALTIES)
+@pytest.mark.parametrize("layout", ["dense", "dense32", "csr", "csr64"])
+def test_steps_are_the_rules(rule, penalty, layout):
+    if rule in FULL_BATCH and penalty in ("l1", "elasticnet"):
+        pytest.skip("no L1 prox")
+    options = {"optimizer": rule, "batch_size": batch_size(rule), "penalty": penalty, "epochs": 4}
+    found, _ = core(LAYOUTS[layout], **options)
+    assert_allclose(found, walk(rule, penalty, 4), rtol=1e-10, atol=1e-10)
+    assert np.abs(found).max() > 1e-3
+    averaged, _ = core(LAYOUTS[layout], average="uniform", **options)
+    assert_allclose(averaged, walk(rule, penalty, 4, average=True), rtol=1e-10, atol=1e-10)
+
+
+@each_rule
+@pytest.mark.parametrize("layout", ["dense", "csr"])
+def test_resumed_is_uninterrupted(rule, layout):
+    options = {
+        "optimizer": rule, "batch_size": batch_size(rule), "order": "shuffle", "keep_state": True,
+        "average": "suffix", "rate": "invscaling",
+    }  # fmt: skip
+    whole, result = core(LAYOUTS[layout], epochs=5, **options)
+    state = None
+    for _ in range(5):
+        parts, last = core(LAYOUTS[layout], epochs=1, state=state, **options)
+        state = last["state"]
+    assert np.array_equal(parts, whole)
+    assert np.array_equal(last["state"], result["state"])
+
+
+def test_momentum_has_its_parameters():
+    found = [
+        core(X, optimizer="momentum", optimizer_options={"momentum": momentum})[0]
+        for momentum in (0.0, 0.5)
+    ]
+    assert_allclose(found[0], core(X)[0], atol=1e-12)
+    assert np.abs(found[1] - found[0]).max() > 0.01
+
+
+@each_rule
+def test_no_rule_ends_in_overflow(rule):
+    for eta in (1e-3, 1.0, 1e4):
+        w, _ = core(
+            LAYOUTS["csr"], "squared", "none", optimizer=rule, batch_size=batch_size(rule),
+            epochs=30, schedule={"eta0": eta},
+        )  # fmt: skip
+        assert np.isfinite(w).all()
+
+
+def test_estimators_take_them():
+    model = SGDClassifier(
+        "log_loss", optimizer="adam", optimizer_options={"beta1": 0, "bias_correction": True},
+        learning_rate="constant", eta0=0.01, random_state=0,
+    )  # fmt: skip
+    sparse = sp.csr_matrix(X)
+    assert model.fit(sparse, SIGNS).score(sparse, SIGNS) > 0.9
+    parts = SGDRegressor(optimizer="rmsprop", random_state=0, tol=None, max_iter=4)
+    whole = parts.fit(X, Y).coef_
+    parts = SGDRegressor(optimizer="rmsprop", random_state=0)
+    for _ in range(4):
+        parts.partial_fit(X, Y)
+    assert np.array_equal(parts.coef_, whole)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"optimizer": "nonsense"}, "'optimizer' parameter"),
+        ({"optimizer_options": {"beta1": 0.9}}, "optimizer_options: .*no parameter 'beta1'"),
+        ({"optimizer": "adam", "optimizer_options": {"beta1": 1.0}}, "optimizer_options: beta1"),
+        ({"optimizer": "adam", "optimizer_options": {"beta1": None}}, "optimizer_options: "),
+        ({"optimizer": "adam", "projection": ("l2", 1)}, "projection goes with optimizer='sgd'"),
+        ({"optimizer": "rprop"}, "takes full batches"),
+        ({"optimizer": "rprop", "batch_size": N, "penalty": "l1"}, "takes no L1 penalty"),
+    ],
+)
+def test_refused(options, message):
+    model = SGDClassifier(**options)
+    with pytest.raises(ValueError, match=message):
+        model.fit(X, SIGNS)
+    assert not hasattr(model, "coef_")

@@ -1,0 +1,130 @@
+"""What is proved of stochastic gradient descent holds for it here."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from test_sgd import core
+
+pytestmark = pytest.mark.theory
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    eta=st.sampled_from([1e-3, 0.1, 3.0]),
+    n=st.integers(1, 40),
+)
+def test_lemma_14_1(seed, eta, n):
+    """Shalev-Shwartz and Ben-David: for w_1 = 0 and w_{t+1} = w_t - eta v_t, any v_t and w*,
+    sum <w_t - w*, v_t> <= |w*|^2 / (2 eta) + eta/2 sum |v_t|^2."""
+    rng = np.random.default_rng(seed)
+    A, y, star = rng.normal(size=(n, 4)), np.sign(rng.normal(size=n)), rng.normal(size=4)
+    path = [np.zeros(4)]  # of the hinge loss in the rows' order: one run per prefix
+    for k in range(1, n):
+        w, _ = core(
+            A[:k], "hinge", "none", y=y[:k], epochs=1, fit_intercept=False, schedule={"eta0": eta}
+        )
+        path.append(w[:-1])
+    v = np.where(y * np.sum(A * path, axis=1) <= 1, -y, 0)[:, None] * A
+    right = star @ star / (2 * eta) + eta / 2 * np.sum(v**2)
+    assert np.sum((path - star) * v) <= right * (1 + 1e-9)
+
+
+def test_theorem_14_8():
+    """E f(mean w) - min over |w| <= B of f <= B rho / sqrt(T) for eta = B / (rho sqrt(T))."""
+    rng = np.random.default_rng(0)
+    n, B = 200, 2.0
+    A = rng.normal(size=(n, 5))
+    A /= np.maximum(1, np.linalg.norm(A, axis=1))[:, None]  # |v_t| <= rho = 1
+    y = np.sign(A @ rng.normal(size=5) + 0.5 * rng.normal(size=n))
+    for epochs in (1, 4, 16):
+        bound = B / np.sqrt(epochs * n)
+        values = []
+        for seed in range(40):
+            w, _ = core(
+                A, "hinge", "none", y=y, epochs=epochs, order="iid", seed=seed, average="uniform",
+                fit_intercept=False, rate="minimax", schedule={"radius": B},
+            )  # fmt: skip
+            values.append(np.maximum(0, 1 - y * (A @ w[:-1])).mean())
+        least, _ = core(
+            A, "hinge", "none", y=y, epochs=3000, rate="inverse", fit_intercept=False, ball="l2",
+            radius=B, average="weighted", order="shuffle", schedule={"eta0": 20.0},
+        )  # fmt: skip
+        at_least = np.maximum(0, 1 - y * (A @ least[:-1])).mean()  # at or above the minimum
+        assert np.mean(values) - at_least <= bound
+
+
+def least_squares(rng, n=400, p=4, alpha=0.1):
+    """Rows of norm one; F, its minimum, and its constants: c, L, and M with M_G = 1."""
+    A = rng.normal(size=(n, p))
+    A /= np.linalg.norm(A, axis=1)[:, None]
+    y = A @ rng.normal(size=p) + rng.normal(size=n)
+    H = A.T @ A / n + alpha * np.eye(p)
+    star = np.linalg.solve(H, A.T @ y / n)
+
+    def objective(w):
+        return np.mean((A @ w - y) ** 2) / 2 + alpha / 2 * w @ w
+
+    eigenvalues = np.linalg.eigvalsh(H)
+    return A, y, objective, objective(star), eigenvalues[0], eigenvalues[-1]
+
+
+def mean_gap(A, y, F, least, epochs, **options):
+    """Mean of F - F* over seeds, at the end."""
+    gaps = []
+    for seed in range(60):
+        w, _ = core(
+            A, "squared", y=y, epochs=epochs, order="iid", seed=seed, fit_intercept=False,
+            **options,
+        )  # fmt: skip
+        gaps.append(F(w[:-1]) - least)
+    return np.mean(gaps)
+
+
+def test_theorem_4_6_the_floor_is_proportional_to_the_step():
+    """Bottou, Curtis and Nocedal: the gap ends below eta L M / (2 c), halved with eta."""
+    A, y, F, least, c, L = least_squares(np.random.default_rng(0))
+    M = 2 * np.mean(y**2)  # with room: the residuals' mean square at the optimum, twice, is less
+    floors = []
+    for eta in (0.2, 0.1, 0.05):
+        floors.append(mean_gap(A, y, F, least, 2, schedule={"eta0": eta}))
+        assert floors[-1] <= eta * L * M / (2 * c)
+    ratios = np.array(floors[:-1]) / floors[1:]
+    assert ((ratios > 1.5) & (ratios < 2.8)).all()
+
+
+def test_theorem_4_7_the_gap_falls_as_one_over_t_unless_beta_is_small():
+    """gap <= nu / (gamma + t) if beta > 1/c; for beta < 1/c it falls as t^(-2 beta c) only."""
+    A, y, F, least, c, L = least_squares(np.random.default_rng(0))
+    M = 2 * np.mean(y**2)
+    beta = 2 / c
+    gamma = beta * L * 2  # the first step is at most 1 / (2 L)
+    start = F(np.zeros(A.shape[1])) - least
+    nu = max(beta**2 * L * M / (2 * (beta * c - 1)), (gamma + 1) * start)
+    gaps = {}
+    for epochs in (2, 32):
+        options = {"rate": "bottou", "schedule": {"beta": beta, "gamma": gamma}}
+        gaps[epochs] = mean_gap(A, y, F, least, epochs, **options)
+        assert gaps[epochs] <= nu / (gamma + epochs * len(y))
+    assert gaps[2] / gaps[32] > 10
+    slow = {
+        epochs: mean_gap(
+            A, y, F, least, epochs, rate="bottou",
+            schedule={"beta": 0.1 / c, "gamma": 1.0},
+        )
+        for epochs in (2, 32)
+    }  # fmt: skip
+    assert slow[2] / slow[32] < 16**0.4
+    assert slow[32] > 10 * gaps[32]
+
+
+def test_s121_batches_with_longer_steps_are_single_rows():
+    """Batches of b with b times the step walk the same path per row, while that is short."""
+    A, y, F, least, *_ = least_squares(np.random.default_rng(0))
+    single = [mean_gap(A, y, F, least, k, schedule={"eta0": 0.004}) for k in (1, 3, 9)]
+    batches = [
+        mean_gap(A, y, F, least, k, schedule={"eta0": 0.032}, batch_size=8) for k in (1, 3, 9)
+    ]
+    np.testing.assert_allclose(batches, single, rtol=0.25)
