@@ -43,6 +43,27 @@ def test_what_is_given_goes_before_the_preset():
     assert parameters["eps_mode"] == "outside"
 
 
+@each_rule
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_threads_change_no_bit(name, dtype):
+    """More parameters than a block has."""
+    w = np.linspace(-1, 1, 150_001, dtype=dtype)
+    one = w.copy()
+    descend(Optimizer(name, n_threads=1), one, 2)
+    descend(Optimizer(name, n_threads=3), w, 2)
+    assert_array_equal(w, one)
+
+
+@pytest.mark.parametrize("start", [1, 2, 5])
+@pytest.mark.parametrize("size", [3, 16, 100])
+def test_alignment_changes_no_bit(start, size):
+    w = np.linspace(-1, 1, 120, dtype=np.float32)[start : start + size]
+    aligned = w.copy()
+    descend(Optimizer("adam"), w, 3)
+    descend(Optimizer("adam"), aligned, 3)
+    assert_array_equal(w, aligned)
+
+
 def test_adamw_decays_by_default():
     assert Optimizer("adamw").parameters["decoupled_decay"] == 0.01
     assert Optimizer("adam").parameters["decoupled_decay"] == 0.0
@@ -92,5 +113,7 @@ def test_unknown_names_are_refused():
         Optimizer("lion")
     with pytest.raises(ValueError, match="preset must be one of"):
         Optimizer("adam", preset="keras")
+    with pytest.raises(ValueError, match="n_threads must be at least 1, got 0"):
+        Optimizer("adam", n_threads=0)
     with pytest.raises(ValueError, match="optimizer 'adam' has no parameter 'beta3'"):
         Optimizer("adam", beta3=0.5)

@@ -1,13 +1,14 @@
 // Per-coordinate rules on arrays of the caller's, changed in place.
 #include <pybind11/stl.h>
 
+#include <algorithm>
 #include <string>
 #include <variant>
 #include <vector>
 
 #include "bindings/arrays.hpp"
 #include "bindings/bind.hpp"
-#include "isa/isa.hpp"
+#include "optimizers/dense_update.hpp"
 #include "optimizers/sparse_iterate.hpp"
 #include "optimizers/visit.hpp"
 
@@ -40,7 +41,7 @@ struct Optimizer {
 // Step number k of all coordinates.
 template <class T>
 void update(const Optimizer& optimizer, const KernelTable& table, double rate, std::int64_t k, const Array<T>& g,
-            Array<T>& w, std::vector<Array<T>>& slots) {
+            Array<T>& w, std::vector<Array<T>>& slots, int n_threads) {
   check_rate(rate);
   if (slots.size() != optimizer.n_slots()) throw std::invalid_argument("the rule has another number of slots");
   const std::size_t n = common_length(g, w);
@@ -50,14 +51,11 @@ void update(const Optimizer& optimizer, const KernelTable& table, double rate, s
     places[i] = slots[i].mutable_data();
   }
   T* const target = w.mutable_data();
-  const OptimizerKernels<T>& kernels = dense_of<T>(table.optimizers)[optimizer_index(optimizer.rule)];
-  const auto kernel = optimizer.decay.l1 == 0.0 ? kernels.update : kernels.update_l1;
-  const DecayStep<T> decay = optimizer.decay.step<T>(rate);
+  const int n_used = std::min(n_threads > 0 ? n_threads : available_threads(), most_threads());
+  const py::gil_scoped_release unlocked;
   std::visit(
       [&](const auto& rule) {
-        const auto step = rule.template step<T>(rate, k);
-        const py::gil_scoped_release unlocked;
-        kernel(&step, &decay, g.data(), target, places, n);
+        dense_update(rule, optimizer.decay, table, rate, k, g.data(), target, places, n, n_used);
       },
       optimizer.rule);
 }
@@ -96,11 +94,11 @@ void bind_update(py::class_<Optimizer>& c) {
   c.def(
       "update",
       [](const Optimizer& optimizer, double rate, std::int64_t k, const Array<T>& g, Array<T> w,
-         std::vector<Array<T>> slots, const std::string& isa) {
-        update<T>(optimizer, isa.empty() ? kernels() : kernels(isa), rate, k, g, w, slots);
+         std::vector<Array<T>> slots, const std::string& isa, int n_threads) {
+        update<T>(optimizer, isa.empty() ? kernels() : kernels(isa), rate, k, g, w, slots, n_threads);
       },
       py::arg("learning_rate"), py::arg("k"), py::arg("gradient").noconvert(), py::arg("w").noconvert(),
-      py::arg("slots").noconvert(), py::arg("isa") = "");
+      py::arg("slots").noconvert(), py::arg("isa") = "", py::arg("n_threads") = 1);
 }
 
 }  // namespace

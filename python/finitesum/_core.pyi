@@ -124,6 +124,7 @@ class Optimizer:
         w: NDArray[Any],
         slots: list[NDArray[Any]],
         isa: str = ...,
+        n_threads: int = ...,
     ) -> None: ...
     def sparse_steps(
         self,

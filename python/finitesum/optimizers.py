@@ -154,6 +154,9 @@ class Optimizer:
     l1 : float, default=0.0
         After each step w goes through the prox of l1 abs(w) in the step's own metric, which sets
         coordinates to exact zeros. Not for rprop, irprop and quickprop.
+    n_threads : int, default=None
+        Threads for arrays of more than 65536 parameters; None takes what OpenMP would. The numbers
+        do not depend on it.
     **parameters : float, bool or str
         The rule's own, see `defaults`.
 
@@ -192,6 +195,7 @@ class Optimizer:
         l2: float = 0.0,
         decoupled_decay: float | None = None,
         l1: float = 0.0,
+        n_threads: int | None = None,
         **parameters: float | bool | str,
     ) -> None:
         if preset is not None and preset not in PRESETS:
@@ -201,7 +205,10 @@ class Optimizer:
             chosen["learning_rate"] = learning_rate
         if decoupled_decay is not None:
             chosen["decoupled_decay"] = decoupled_decay
+        if n_threads is not None and n_threads < 1:
+            raise ValueError(f"n_threads must be at least 1, got {n_threads}")
         self.name = name
+        self.n_threads = n_threads
         self.parameters: dict[str, Any] = chosen | {"l2": l2, "l1": l1}
         self.n_steps = 0
         self.slots: list[NDArray[Any]] = []
@@ -249,7 +256,14 @@ class Optimizer:
             )
         flat = [slot.reshape(-1) for slot in self.slots]
         self.n_steps += 1
-        self._rule.update(rate, self.n_steps, gradient.reshape(-1), w.reshape(-1), flat)
+        self._rule.update(
+            rate,
+            self.n_steps,
+            gradient.reshape(-1),
+            w.reshape(-1),
+            flat,
+            n_threads=self.n_threads or 0,
+        )
 
     def __getstate__(self) -> dict[str, Any]:
         return {key: value for key, value in self.__dict__.items() if key != "_rule"}
