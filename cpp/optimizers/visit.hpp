@@ -20,6 +20,9 @@ using OptimizerParameters = std::map<std::string, OptimizerParameter>;
 
 inline std::vector<std::string> optimizer_names() { return names_of<Optimizers>(); }
 
+// The rule's row in KernelTable::optimizers.
+inline std::size_t optimizer_index(const AnyOptimizer& rule) { return rule.index(); }
+
 namespace detail {
 
 struct ReadParameters {
