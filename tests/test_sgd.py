@@ -94,7 +94,7 @@ def core(X, loss="logistic", penalty="l2", *, y=None, s=None, epochs=3, rate="co
             **options,
         },
     )
-    return np.append(result["coef"], result["intercept"]), result
+    return np.append(result["coef"], result["intercepts"]), result
 
 
 def twin(loss="logistic", penalty="l2", rate=lambda t: ETA, **options):

@@ -128,3 +128,88 @@ def test_s121_batches_with_longer_steps_are_single_rows():
         mean_gap(A, y, F, least, k, schedule={"eta0": 0.032}, batch_size=8) for k in (1, 3, 9)
     ]
     np.testing.assert_allclose(batches, single, rtol=0.25)
+
+
+def each_step(A, y, w, eta, alpha):
+    """Where one step from w leads, by row."""
+    steps = [
+        core(
+            A[[i]], "squared", y=y[[i]], epochs=1, alpha=alpha, fit_intercept=False, coef_init=w,
+            schedule={"eta0": eta},
+        )[0][:-1]
+        for i in range(len(y))
+    ]  # fmt: skip
+    return np.array(steps)
+
+
+@pytest.mark.parametrize("eta", [1e-3, 0.1, 1.0])
+def test_lemma_4_2_and_a_2(eta):
+    """E F(w+) - F(w) <= -eta |grad F|^2 + eta^2 L E|g|^2 / 2, and the identity
+    E|w+ - w*|^2 - |w - w*|^2 = -2 eta grad F.(w - w*) + eta^2 E|g|^2."""
+    rng = np.random.default_rng(3)
+    A, y, F, _, _, L = least_squares(rng, n=40)
+    w, star = rng.normal(size=(2, 4))
+    steps = each_step(A, y, w, eta, 0.1)
+    gradients = (A @ w - y)[:, None] * A + 0.1 * w
+    mean, squares = gradients.mean(axis=0), np.mean(np.sum(gradients**2, axis=1))
+    change = np.mean([F(v) for v in steps]) - F(w)
+    assert change <= -eta * mean @ mean + eta**2 * L * squares / 2 + 1e-12
+    moved = np.mean(np.sum((steps - star) ** 2, axis=1)) - np.sum((w - star) ** 2)
+    expected = -2 * eta * mean @ (w - star) + eta**2 * squares
+    np.testing.assert_allclose(moved, expected, rtol=1e-9, atol=1e-12)
+
+
+def test_three_regimes_of_a_quadratic():
+    """Full batches in one dimension: below 1/a straight, up to 2/a to and fro, beyond divergence,
+    which begins again with half the step."""
+    A, y = np.array([[1.0], [2.0]]), np.array([1.0, 3.0])
+    a, least = 2.5, 1.4  # F'' and the minimizer
+
+    def path(eta):
+        ends = [
+            core(
+                A, "squared", "none", y=y, epochs=k, batch_size=2, fit_intercept=False,
+                schedule={"eta0": eta},
+            )
+            for k in range(1, 9)
+        ]  # fmt: skip
+        return np.array([w[0] - least for w, _ in ends]), ends[-1][1]["history"]
+
+    for eta in (0.5 / a, 1 / a, 1.5 / a):
+        errors, history = path(eta)
+        np.testing.assert_allclose(errors, -least * (1 - eta * a) ** np.arange(1, 9), atol=1e-12)
+        assert not history["restarts"].any()
+    _, history = core(
+        A, "squared", "none", y=y, epochs=60, batch_size=2, fit_intercept=False,
+        schedule={"eta0": 3.0 / a},
+    )  # fmt: skip
+    assert history["history"]["restarts"][-1] == 1
+    assert history["history"]["step_size"][-1] == 1.5 / a
+    assert abs(history["coef"][0] - least) < 1e-6
+
+
+def test_the_same_order_each_epoch_ends_in_a_cycle():
+    """A constant step in the rows' order: epochs end at a point that is not the optimum."""
+    A, y, F, least, *_ = least_squares(np.random.default_rng(0), n=20)
+    ends = [
+        core(A, "squared", y=y, epochs=k, fit_intercept=False, schedule={"eta0": 0.3})[0][:-1]
+        for k in (300, 301)
+    ]
+    np.testing.assert_allclose(ends[0], ends[1], atol=1e-12)
+    assert F(ends[0]) - least > 1e-3
+
+
+def test_the_variance_of_a_batch_is_that_of_a_row_over_its_size():
+    """Steps from zero of an epoch that is one batch of iid draws."""
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=16)
+    for copies in (1, 4):
+        A, y = np.tile(x, copies)[:, None], np.ones(16 * copies)
+        firsts = [
+            core(
+                A, "squared", "none", y=y, epochs=1, order="iid", batch_size=10**6, seed=seed,
+                fit_intercept=False, schedule={"eta0": 1.0},
+            )[0][0]
+            for seed in range(2000)
+        ]  # fmt: skip
+        np.testing.assert_allclose(np.var(firsts), np.var(x) / (16 * copies), rtol=0.15)

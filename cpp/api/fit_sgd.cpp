@@ -15,34 +15,38 @@ namespace {
 
 constexpr double infinity = std::numeric_limits<double>::infinity();
 
-// Share of the weight with the right sign, zero counting as negative as in predictions, or R^2.
-double score_of(const ValidationRows& rows, const std::vector<double>& coef, double intercept) {
-  return std::visit(
-      [&](const auto& X) {
-        const auto& kernels = row_kernels(finitesum::kernels(), X);
-        const auto weight = [&](std::size_t i) { return rows.sample_weight != nullptr ? rows.sample_weight[i] : 1.0; };
-        double total = 0;
-        double mean = 0;
-        for (std::size_t i = 0; i < X.n_rows; ++i) {
-          total += weight(i);
-          mean += weight(i) * rows.y[i];
-        }
-        mean /= total;
-        double right = 0;
-        double residual = 0;
-        double spread = 0;
-        for (std::size_t i = 0; i < X.n_rows; ++i) {
-          const double z = dot(kernels, X.row(i), coef.data()) + intercept;
-          const double y = rows.y[i];
-          if ((z > 0) == (y > 0)) right += weight(i);
-          residual += weight(i) * (z - y) * (z - y);
-          spread += weight(i) * (y - mean) * (y - mean);
-        }
-        if (rows.are_labels) return right / total;
-        if (spread == 0) return residual == 0 ? 1.0 : 0.0;  // scikit-learn's r2_score
-        return 1 - residual / spread;
-      },
-      rows.X);
+// Share of the weight with the right class, or sign, zero counting as negative as in predictions; or R^2.
+double score_of(const ValidationRows& rows, const std::vector<double>& coef, const std::vector<double>& intercepts) {
+  const auto weight = [&](std::size_t i) { return rows.sample_weight != nullptr ? rows.sample_weight[i] : 1.0; };
+  const auto score = [&](const auto& X) {
+    const auto& row_kernels_of_X = row_kernels(kernels(), X);
+    std::vector<double> z(intercepts.size());
+    double total = 0;
+    double right = 0;
+    double sum = 0;
+    for (std::size_t i = 0; i < X.n_rows; ++i) {
+      total += weight(i);
+      if (rows.classes == nullptr) sum += weight(i) * rows.y[i];
+    }
+    double residual = 0;
+    double spread = 0;
+    for (std::size_t i = 0; i < X.n_rows; ++i) {
+      for (std::size_t k = 0; k < z.size(); ++k)
+        z[k] = dot(row_kernels_of_X, X.row(i), coef.data() + k * X.n_columns) + intercepts[k];
+      if (rows.classes != nullptr) {
+        if (std::max_element(z.begin(), z.end()) - z.begin() == rows.classes[i]) right += weight(i);
+        continue;
+      }
+      const double y = rows.y[i];
+      if ((z[0] > 0) == (y > 0)) right += weight(i);
+      residual += weight(i) * (z[0] - y) * (z[0] - y);
+      spread += weight(i) * (y - sum / total) * (y - sum / total);
+    }
+    if (rows.are_labels) return right / total;
+    if (spread == 0) return residual == 0 ? 1.0 : 0.0;  // scikit-learn's r2_score
+    return 1 - residual / spread;
+  };
+  return std::visit(score, rows.X);
 }
 
 template <class View>
@@ -52,10 +56,12 @@ class Run {
       : request_(request),
         control_(request.time_limit, request.interrupted),
         descent_(kernels(), rows, request.options, to_mean, n_counted),
-        best_(rows.X.n_columns) {
+        best_(rows.X.n_columns * descent_.n_outputs()),
+        best_intercepts_(descent_.n_outputs()) {
     if (request.coef_init != nullptr) std::copy_n(request.coef_init, best_.size(), best_.begin());
-    best_intercept_ = request.intercept_init;
-    descent_.start(best_, best_intercept_);
+    if (request.intercept_init != nullptr)
+      std::copy_n(request.intercept_init, best_intercepts_.size(), best_intercepts_.begin());
+    descent_.start(best_, best_intercepts_);
     if (request.state != nullptr) {
       Archive archive(request.state, request.state_size);
       transfer(archive);
@@ -77,8 +83,8 @@ class Run {
       result.state = archive.release();
     }
     result.coef = best_;
-    result.intercept = best_intercept_;
-    if (!request_.validation || best_score_ == -infinity) result.intercept = descent_.result(result.coef);
+    result.intercepts = best_intercepts_;
+    if (!request_.validation || best_score_ == -infinity) descent_.read_result(result.coef, result.intercepts);
     return result;
   }
 
@@ -117,10 +123,10 @@ class Run {
     entry.nonzeros = descent_.nonzeros();
     entry.restarts = restarts_;
     if (request_.validation) {
-      std::vector<double>& coef = scratch_;
-      coef.resize(best_.size());
-      const double intercept = descent_.result(coef);
-      entry.score = score_of(*request_.validation, coef, intercept);
+      std::vector<double> coef(best_.size());
+      std::vector<double> intercepts(best_intercepts_.size());
+      descent_.read_result(coef, intercepts);
+      entry.score = score_of(*request_.validation, coef, intercepts);
     }
     entry.seconds = control_.seconds();
     return entry;
@@ -130,15 +136,14 @@ class Run {
   void keep_best(double score) {
     best_score_ = score;
     if (request_.validation) {
-      best_intercept_ = descent_.result(best_);
+      descent_.read_result(best_, best_intercepts_);
     } else {
-      best_ = descent_.coefficients();
-      best_intercept_ = descent_.intercept();
+      descent_.read(best_, best_intercepts_);
     }
   }
 
   void restart() {
-    descent_.start(best_, best_intercept_);
+    descent_.start(best_, best_intercepts_);
     descent_.forget_average();
     descent_.schedule().halve();
     restarts_ += 1;
@@ -149,7 +154,7 @@ class Run {
     archive(limit_);
     archive(restarts_);
     archive(best_);
-    archive(best_intercept_);
+    archive(best_intercepts_);
     archive(best_score_);
     descent_.transfer(archive);
   }
@@ -161,9 +166,8 @@ class Run {
   double limit_ = infinity;
   double restarts_ = 0;
   std::vector<double> best_;
-  double best_intercept_ = 0;
+  std::vector<double> best_intercepts_;
   double best_score_ = -infinity;
-  std::vector<double> scratch_;
 };
 
 void check(const SgdRequest& request) {
@@ -177,20 +181,30 @@ void check(const SgdRequest& request) {
   require(options.max_iter >= 1, "max_iter must be at least 1.");
   require(options.clip == Clip::none || options.clip_limit > 0, "The limit of clip must be positive.");
   require(options.ball == Ball::none || options.radius > 0, "The radius of the ball must be positive.");
+  require(options.n_classes != 1, "The multinomial loss needs two classes.");
   require(options.ball == Ball::none || options.alpha * options.l1_ratio == 0,
           "A projection goes with an L2 penalty or none, not with an L1 part.");
+}
+
+void check_classes(const std::int32_t* classes, std::size_t n, std::size_t n_classes) {
+  if ((classes != nullptr) != (n_classes > 0)) throw std::invalid_argument("The multinomial loss takes class numbers.");
+  for (std::size_t i = 0; classes != nullptr && i < n; ++i) {
+    if (classes[i] < 0 || static_cast<std::size_t>(classes[i]) >= n_classes)
+      throw std::invalid_argument("class numbers must lie in [0, " + std::to_string(n_classes) + ").");
+  }
 }
 
 template <class View>
 SgdResult fit_view(const View& X, const SgdRequest& request) {
   if (X.n_rows == 0 || X.n_columns == 0) throw std::invalid_argument("X must have at least one row and one column.");
   check_csr(X);
+  check_classes(request.classes, X.n_rows, request.options.n_classes);
   const double total = sum_weights(request.sample_weight, X.n_rows);
   double n_counted = 0;
   for (std::size_t i = 0; i < X.n_rows; ++i) {
     if (request.sample_weight == nullptr || request.sample_weight[i] > 0) n_counted += 1;
   }
-  return Run<View>(request, {X, request.y, request.sample_weight}, n_counted / total, n_counted).run();
+  return Run<View>(request, {X, request.y, request.classes, request.sample_weight}, n_counted / total, n_counted).run();
 }
 
 }  // namespace
@@ -201,6 +215,8 @@ SgdResult fit_sgd(const SgdRequest& request) {
     std::visit([](const auto& X) { check_csr(X); }, request.validation->X);
     const bool fits = std::visit([](const auto& a, const auto& b) { return a.n_columns == b.n_columns; }, request.X,
                                  request.validation->X);
+    std::visit([&](const auto& X) { check_classes(request.validation->classes, X.n_rows, request.options.n_classes); },
+               request.validation->X);
     if (!fits) throw std::invalid_argument("The validation data must have as many features as X.");
   }
   return std::visit([&](const auto& X) { return fit_view(X, request); }, request.X);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <limits>
 #include <optional>
@@ -29,18 +30,20 @@ struct SgdEpoch {
 struct ValidationRows {
   AnyMatrix X;
   Targets y;
+  const std::int32_t* classes;  // of the multinomial loss, instead of y
   const double* sample_weight;  // null: every weight is one
-  bool are_labels;              // scored by the share of right signs, else by R^2
+  bool are_labels;              // scored by the share of right predictions, else by R^2
 };
 
 struct SgdRequest {
   AnyMatrix X;
   Targets y;
+  const std::int32_t* classes = nullptr;  // of the multinomial loss, instead of y: below n_classes
   const double* sample_weight = nullptr;
   SgdOptions options;
   std::optional<ValidationRows> validation;  // their score decides instead of the objective; the best result is kept
-  const double* coef_init = nullptr;
-  double intercept_init = 0;
+  const double* coef_init = nullptr;         // output by output
+  const double* intercept_init = nullptr;
   double time_limit = std::numeric_limits<double>::infinity();
 
   // What a run left, to go on as if it had never stopped.
@@ -53,8 +56,8 @@ struct SgdRequest {
 };
 
 struct SgdResult {
-  std::vector<double> coef;
-  double intercept = 0;
+  std::vector<double> coef;  // output by output
+  std::vector<double> intercepts;
   std::size_t n_iter = 0;
   double n_steps = 0;  // of all runs that this one goes on with
   std::string stopping;

@@ -45,7 +45,7 @@ py::dict to_dict(SgdResult&& result) {
   }
   py::dict out;
   out["coef"] = hand_over(std::move(result.coef));
-  out["intercept"] = result.intercept;
+  out["intercepts"] = hand_over(std::move(result.intercepts));
   out["n_iter"] = result.n_iter;
   out["n_steps"] = result.n_steps;
   out["stopping"] = result.stopping;
@@ -91,22 +91,28 @@ void bind_sgd(py::module_& m) {
   m.def(
       "fit_sgd",
       [](const py::object& X, const py::object& y, const py::object& sample_weight, const std::string& loss,
-         double loss_parameter, double alpha, double l1_ratio, bool fit_intercept, const std::string& optimizer,
-         const OptimizerParameters& optimizer_options, std::size_t batch_size, const std::string& order,
-         const std::string& clip, double clip_limit, const std::string& ball, double radius, const std::string& average,
-         double average_start, bool exact_objective, const std::string& learning_rate, const py::dict& schedule,
-         std::size_t max_iter, double time_limit, std::uint64_t seed, const py::object& validation, bool labels,
-         const py::object& coef_init, double intercept_init, const py::object& state, bool keep_state,
-         const py::object& monitor) {
+         double loss_parameter, std::size_t n_classes, double alpha, double l1_ratio, bool fit_intercept,
+         const std::string& optimizer, const OptimizerParameters& optimizer_options, std::size_t batch_size,
+         const std::string& order, const std::string& clip, double clip_limit, const std::string& ball, double radius,
+         const std::string& average, double average_start, bool exact_objective, const std::string& learning_rate,
+         const py::dict& schedule, std::size_t max_iter, double time_limit, std::uint64_t seed,
+         const py::object& validation, bool labels, const py::object& coef_init, const py::object& intercept_init,
+         const py::object& state, bool keep_state, const py::object& monitor) {
         SgdRequest request;
         request.X = matrix_view(X);
         const auto n = static_cast<py::ssize_t>(n_rows_of(request.X));
         const auto p = static_cast<py::ssize_t>(n_columns_of(request.X));
-        request.y = targets(y, n);
+        const bool has_classes = n_classes > 0;
+        if (has_classes) {
+          request.classes = data_of<std::int32_t>(y, n, "y");
+        } else {
+          request.y = targets(y, n);
+        }
         request.sample_weight = weights_of(sample_weight, n);
         SgdOptions& options = request.options;
         options.loss = loss;
         options.loss_parameter = loss_parameter;
+        options.n_classes = n_classes;
         options.alpha = alpha;
         options.l1_ratio = l1_ratio;
         options.fit_intercept = fit_intercept;
@@ -127,12 +133,20 @@ void bind_sgd(py::module_& m) {
         request.time_limit = time_limit;
         if (!validation.is_none()) {
           const auto parts = py::reinterpret_borrow<py::tuple>(validation);
-          const AnyMatrix rows = matrix_view(parts[0]);
-          const auto n_validation = static_cast<py::ssize_t>(n_rows_of(rows));
-          request.validation = {rows, targets(parts[1], n_validation), weights_of(parts[2], n_validation), labels};
+          ValidationRows rows{matrix_view(parts[0]), {}, nullptr, nullptr, labels};
+          const auto n_validation = static_cast<py::ssize_t>(n_rows_of(rows.X));
+          if (has_classes) {
+            rows.classes = data_of<std::int32_t>(parts[1], n_validation, "y");
+          } else {
+            rows.y = targets(parts[1], n_validation);
+          }
+          rows.sample_weight = weights_of(parts[2], n_validation);
+          request.validation = rows;
         }
-        if (!coef_init.is_none()) request.coef_init = data_of<double>(coef_init, p, "coef_init");
-        request.intercept_init = intercept_init;
+        const auto n_outputs = static_cast<py::ssize_t>(has_classes ? n_classes : 1);
+        if (!coef_init.is_none()) request.coef_init = data_of<double>(coef_init, p * n_outputs, "coef_init");
+        if (!intercept_init.is_none())
+          request.intercept_init = data_of<double>(intercept_init, n_outputs, "intercept_init");
         if (!state.is_none()) {
           const auto size = py::reinterpret_borrow<py::array>(state).size();
           request.state = data_of<double>(state, size, "state");
@@ -154,14 +168,14 @@ void bind_sgd(py::module_& m) {
         return to_dict(std::move(result));
       },
       py::arg("X"), py::arg("y"), py::arg("sample_weight"), py::kw_only(), py::arg("loss"), py::arg("loss_parameter"),
-      py::arg("alpha"), py::arg("l1_ratio"), py::arg("fit_intercept"), py::arg("optimizer") = "sgd",
-      py::arg("optimizer_options") = OptimizerParameters{}, py::arg("batch_size") = 1, py::arg("order") = "shuffle",
-      py::arg("clip") = "none", py::arg("clip_limit") = 1.0, py::arg("ball") = "none", py::arg("radius") = 1.0,
-      py::arg("average") = "none", py::arg("average_start") = 1.0, py::arg("exact_objective") = false,
-      py::arg("learning_rate"), py::arg("schedule"), py::arg("max_iter"),
+      py::arg("n_classes") = 0, py::arg("alpha"), py::arg("l1_ratio"), py::arg("fit_intercept"),
+      py::arg("optimizer") = "sgd", py::arg("optimizer_options") = OptimizerParameters{}, py::arg("batch_size") = 1,
+      py::arg("order") = "shuffle", py::arg("clip") = "none", py::arg("clip_limit") = 1.0, py::arg("ball") = "none",
+      py::arg("radius") = 1.0, py::arg("average") = "none", py::arg("average_start") = 1.0,
+      py::arg("exact_objective") = false, py::arg("learning_rate"), py::arg("schedule"), py::arg("max_iter"),
       py::arg("time_limit") = std::numeric_limits<double>::infinity(), py::arg("seed") = 0,
       py::arg("validation") = py::none(), py::arg("labels") = false, py::arg("coef_init") = py::none(),
-      py::arg("intercept_init") = 0.0, py::arg("state") = py::none(), py::arg("keep_state") = false,
+      py::arg("intercept_init") = py::none(), py::arg("state") = py::none(), py::arg("keep_state") = false,
       py::arg("monitor") = py::none());
   m.def("subgradient_loss_names", &subgradient_loss_names);
   m.def("learning_rate_names",

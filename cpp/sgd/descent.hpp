@@ -10,9 +10,9 @@
 #include <array>
 #include <cmath>
 #include <cstddef>
+#include <cstdint>
 #include <limits>
 #include <memory>
-#include <optional>
 #include <stdexcept>
 #include <string>
 #include <variant>
@@ -34,11 +34,14 @@ template <class View>
 struct SgdRows {
   const View& X;
   Targets y;
-  const double* s;  // null: every weight is one
+  const std::int32_t* classes;  // of the multinomial loss, instead of y
+  const double* s;              // null: every weight is one
 
   double weight(std::size_t i) const { return s != nullptr ? s[i] : 1.0; }
 };
 
+// With several classes the loss is log sum_k exp(z_k) - z_y, the outputs share draws and steps, and a gradient's norm
+// is that of all; a projection is each output's own. Coefficients stand output by output.
 template <class View>
 class Descent {
  public:
@@ -46,10 +49,11 @@ class Descent {
           double n_counted)
       : rows_(rows),
         options_(options),
-        loss_(options.loss, options.loss_parameter, table),
+        loss_(options.n_classes > 0 ? Logistic::name : options.loss, options.loss_parameter, table),
+        softmax_(table.columns.softmax.softmax),
         l1_(options.alpha * options.l1_ratio),
         l2_(options.alpha * (1 - options.l1_ratio)),
-        weights_(table, rows.X, options.average != Average::none, options.ball, options.radius),
+        n_outputs_(std::max<std::size_t>(options.n_classes, 1)),
         to_mean_(to_mean),
         n_counted_(n_counted),
         batch_size_(std::min(options.batch_size, rows.X.n_rows)),
@@ -57,28 +61,46 @@ class Descent {
             options.schedule,
             Schedule::needs_smoothness(options.schedule) ? smoothness(table) : std::numeric_limits<double>::infinity(),
             static_cast<double>(options.max_iter) * steps_per_epoch()),
-        order_(options.seed, rows.X.n_rows, options.order) {
-    batch_.reserve(batch_size_);
+        order_(options.seed, rows.X.n_rows, options.order),
+        intercepts_(n_outputs_),
+        intercept_sums_(n_outputs_),
+        of_intercepts_(n_outputs_),
+        z_((n_outputs_ + 3) / 4 * 4, -std::numeric_limits<double>::infinity()),
+        p_(z_.size()) {
     const AnyOptimizer rule = make_optimizer(options.optimizer, options.optimizer_options);
-    if (!std::holds_alternative<Sgd>(rule)) {
+    const bool is_plain = std::holds_alternative<Sgd>(rule);
+    if (!is_plain) {
       if (options.ball != Ball::none) throw std::invalid_argument("A projection goes with optimizer='sgd' only.");
       std::visit([&](const auto& of_rule) { check_rule(of_rule, rows.X.n_rows); }, rule);
-      const bool is_decoupled = std::holds_alternative<Adamw>(rule);
-      rule_ = make_rule_weights(table, rows.X, rule, {is_decoupled ? 0 : l2_, is_decoupled ? l2_ : 0, l1_});
       moved_.resize(rows.X.n_columns);
     }
-    if (rule_ || options.clip != Clip::none) gradient_.emplace(table, rows.X);
+    const bool is_decoupled = std::holds_alternative<Adamw>(rule);
+    const Decay decay{is_decoupled ? 0 : l2_, is_decoupled ? l2_ : 0, l1_};
+    batch_.reserve(batch_size_);
+    factors_.reserve(batch_size_ * n_outputs_);
+    for (std::size_t k = 0; k < n_outputs_; ++k) {
+      weights_.emplace_back(table, rows.X, options.average != Average::none, options.ball, options.radius);
+      if (!is_plain) rules_.push_back(make_rule_weights(table, rows.X, rule, decay));
+      if (!is_plain || options.clip != Clip::none) gradients_.emplace_back(table, rows.X);
+    }
   }
 
+  std::size_t n_outputs() const { return n_outputs_; }
   double steps_per_epoch() const { return std::ceil(n_counted_ / static_cast<double>(batch_size_)); }
   Schedule& schedule() { return schedule_; }
   double step_size() const { return schedule_.rate(std::max(t_ - 1, 1.0)); }
   double t() const { return t_; }
 
-  void start(const std::vector<double>& coef, double intercept) {
-    weights_.set(coef);
-    if (rule_) rule_->start(coef);
-    intercept_ = intercept;
+  void start(const std::vector<double>& coef, const std::vector<double>& intercepts) {
+    for (std::size_t k = 0; k < n_outputs_; ++k) {
+      const double* part = coef.data() + k * rows_.X.n_columns;
+      weights_[k].set(part);
+      if (!rules_.empty()) {
+        moved_.assign(part, part + rows_.X.n_columns);
+        rules_[k]->start(moved_);
+      }
+    }
+    intercepts_ = intercepts;
   }
 
   // False where the predictions have grown beyond all bounds: the mean loss exceeds `limit`, or is no number.
@@ -90,66 +112,74 @@ class Descent {
     if (begins_suffix) forget_average();
     order_.begin(number);
     for_each_draw(
-        rows_.X, weights_, order_, number, control, [&](std::size_t i) { rows_.y.prefetch(i); },
-        [&](const Draw& draw) { visit(draw.row); });
+        rows_.X, weights_.front(), order_, number, control, [&](std::size_t i) { rows_.y.prefetch(i); },
+        [&](const Draw& draw) { visit(draw.row); }, n_outputs_);
     settle_losses();
-    if (is_lost_) batch_.clear();
+    if (is_lost_) clear_batch();
     if (!batch_.empty()) step();
-    if (rule_) {
-      rule_->read(moved_);
-      weights_.set(moved_);
+    summary_ = {};
+    bool is_finite = !is_lost_;
+    for (std::size_t k = 0; k < n_outputs_; ++k) {
+      if (!rules_.empty()) {
+        rules_[k]->read(moved_);
+        weights_[k].set(moved_.data());
+      }
+      weights_[k].fold();
+      const auto of_output = weights_[k].summary(l1_, l2_);
+      summary_.penalty += of_output.penalty;
+      summary_.nonzeros += of_output.nonzeros;
+      is_finite = is_finite && std::isfinite(intercepts_[k]);
     }
-    weights_.fold();
-    survey();
-    return !is_lost_ && std::isfinite(intercept_) && std::isfinite(penalty_);
+    return is_finite && std::isfinite(summary_.penalty);
   }
 
   // Over the epoch, each row's at the time of its draw.
   double mean_loss() const { return loss_sum_ / n_counted_; }
   // Of the epoch's last iterate.
-  double penalty() const { return penalty_; }
-  double nonzeros() const { return nonzeros_; }
-  // (1/S) sum_i s_i l(z_i, y_i) of the present iterate.
-  double loss_now() const {
+  double penalty() const { return summary_.penalty; }
+  double nonzeros() const { return summary_.nonzeros; }
+  // (1/S) sum_i s_i l(z_i, y_i) of the present, folded iterate.
+  double loss_now() {
     double sum = 0;
     for (std::size_t i = 0; i < rows_.X.n_rows; ++i) {
       const double weight = rows_.weight(i);
-      if (weight > 0) sum += weight * loss_.value(weights_.predict(rows_.X.row(i)) + intercept_, rows_.y[i]);
+      if (weight == 0) continue;
+      const auto x = rows_.X.row(i);
+      for (std::size_t k = 0; k < n_outputs_; ++k) z_[k] = weights_[k].predict(x) + intercepts_[k];
+      sum += weight * (rows_.classes == nullptr ? loss_.value(z_[0], rows_.y[i]) : multinomial(i));
     }
     return sum * to_mean_ / n_counted_;
   }
 
-  double intercept() const { return intercept_; }
-  const std::vector<double>& coefficients() const { return weights_.coefficients(); }
-  bool has_average() const { return weights_.average_weight() > 0; }
   void forget_average() {
-    weights_.forget_average();
-    intercept_sum_ = 0;
+    for (Weights<View>& weights : weights_) weights.forget_average();
+    std::fill(intercept_sums_.begin(), intercept_sums_.end(), 0.0);
   }
-  // The average if there is one; writes the coefficients and returns the intercept.
-  double result(std::vector<double>& coef) const {
-    if (!has_average()) {
-      coef = weights_.coefficients();
-      return intercept_;
+  // Between two epochs.
+  void read(std::vector<double>& coef, std::vector<double>& intercepts) const {
+    for (std::size_t k = 0; k < n_outputs_; ++k) weights_[k].read(coef.data() + k * rows_.X.n_columns);
+    intercepts = intercepts_;
+  }
+  // The average if there is one.
+  void read_result(std::vector<double>& coef, std::vector<double>& intercepts) const {
+    const double weight = weights_.front().average_weight();
+    if (weight == 0) return read(coef, intercepts);
+    for (std::size_t k = 0; k < n_outputs_; ++k) {
+      weights_[k].write_average(coef.data() + k * rows_.X.n_columns);
+      intercepts[k] = intercept_sums_[k] / weight;
     }
-    weights_.write_average(coef.data());
-    return intercept_sum_ / weights_.average_weight();
   }
 
   void transfer(Archive& archive) {
     archive(t_);
-    archive(intercept_);
-    archive(intercept_sum_);
-    weights_.transfer(archive);
-    if (rule_) rule_->transfer(archive);
+    archive(intercepts_);
+    archive(intercept_sums_);
+    for (Weights<View>& weights : weights_) weights.transfer(archive);
+    for (const auto& rule : rules_) rule->transfer(archive);
     schedule_.transfer(archive);
   }
 
  private:
-  struct Term {
-    std::size_t row;
-    double factor;
-  };
   // What a draw was predicted and its target, for the epoch's loss: the kernels want many at a time.
   struct Predictions {
     std::array<double, block_rows> z;
@@ -168,42 +198,101 @@ class Descent {
   void settle_losses() {
     loss_sum_ += loss_.value_sum(seen_.z.data(), seen_.y.data(), seen_.weight.data(), seen_.size);
     seen_.size = 0;
-    is_lost_ = !(loss_sum_ <= limit_);
+    is_lost_ = is_lost_ || !(loss_sum_ <= limit_);
+  }
+
+  double predict(std::size_t k, typename View::Row x) {
+    return (rules_.empty() ? weights_[k].predict(x) : rules_[k]->predict(x)) + intercepts_[k];
+  }
+
+  // The loss of row i at z_; leaves the probabilities in p_.
+  double multinomial(std::size_t i) {
+    return softmax_(z_.data(), z_.size(), static_cast<std::size_t>(rows_.classes[i]), p_.data());
   }
 
   void visit(std::size_t i) {
     const double weight = rows_.weight(i) * to_mean_;
     if (is_lost_ || weight == 0) return;
     const auto x = rows_.X.row(i);
-    const double z = (rule_ ? rule_->predict(x) : weights_.predict(x)) + intercept_;
-    const double y = rows_.y[i];
-    seen_.push(z, y, weight);
-    if (seen_.is_full()) settle_losses();
-    batch_.push_back({i, weight * loss_.derivative(z, y)});
+    if (rows_.classes == nullptr) {
+      const double z = predict(0, x);
+      const double y = rows_.y[i];
+      seen_.push(z, y, weight);
+      if (seen_.is_full()) settle_losses();
+      factors_.push_back(weight * loss_.derivative(z, y));
+    } else {
+      for (std::size_t k = 0; k < n_outputs_; ++k) z_[k] = predict(k, x);
+      loss_sum_ += weight * multinomial(i);
+      is_lost_ = !(loss_sum_ <= limit_);
+      p_[static_cast<std::size_t>(rows_.classes[i])] -= 1;
+      for (std::size_t k = 0; k < n_outputs_; ++k) factors_.push_back(weight * p_[k]);
+    }
+    batch_.push_back(i);
     if (batch_.size() == batch_size_) step();
+  }
+
+  void clear_batch() {
+    batch_.clear();
+    factors_.clear();
   }
 
   void step() {
     const double eta = schedule_.rate(t_);
     const double share = 1 / static_cast<double>(batch_.size());
-    double of_intercept = 0;
-    for (const Term& term : batch_) of_intercept += share * term.factor;
-    if (gradient_) {
-      gradient_->clear();
-      for (const Term& term : batch_) gradient_->add(rows_.X.row(term.row), share * term.factor);
-      clip_gradient(options_.clip, options_.clip_limit, gradient_->values(), of_intercept);
+    for (std::size_t k = 0; k < n_outputs_; ++k) {
+      double sum = 0;
+      for (std::size_t m = k; m < factors_.size(); m += n_outputs_) sum += share * factors_[m];
+      of_intercepts_[k] = sum;
     }
-    if (rule_) {
-      double fixed = 0;
-      rule_->step(eta, *gradient_, of_intercept, options_.fit_intercept ? intercept_ : fixed);
-    } else {
-      descend(eta, share, of_intercept);
-    }
-    if (options_.average != Average::none && t_ >= options_.average_start) {
-      count(options_.average == Average::weighted ? t_ - options_.average_start + 1 : 1);
+    if (!gradients_.empty()) find_gradients(share);
+    const bool counts = options_.average != Average::none && t_ >= options_.average_start;
+    const double gamma = options_.average == Average::weighted ? t_ - options_.average_start + 1 : 1;
+    for (std::size_t k = 0; k < n_outputs_; ++k) {
+      if (rules_.empty()) {
+        descend(k, eta, share);
+      } else {
+        double fixed = 0;
+        rules_[k]->step(eta, gradients_[k], of_intercepts_[k], options_.fit_intercept ? intercepts_[k] : fixed);
+      }
+      if (counts) count(k, gamma);
     }
     t_ += 1;
-    batch_.clear();
+    clear_batch();
+  }
+
+  void find_gradients(double share) {
+    for (std::size_t k = 0; k < n_outputs_; ++k) {
+      gradients_[k].clear();
+      for (std::size_t m = 0; m < batch_.size(); ++m)
+        gradients_[k].add(rows_.X.row(batch_[m]), share * factors_[m * n_outputs_ + k]);
+    }
+    clip_gradients(options_.clip, options_.clip_limit, gradients_, of_intercepts_);
+  }
+
+  void descend(std::size_t k, double eta, double share) {
+    Weights<View>& weights = weights_[k];
+    weights.decay(1 - eta * l2_);
+    if (!gradients_.empty()) {
+      weights.add(gradients_[k].row(), -eta);
+    } else {
+      for (std::size_t m = 0; m < batch_.size(); ++m) {
+        const double factor = factors_[m * n_outputs_ + k];
+        if (factor != 0) weights.add(rows_.X.row(batch_[m]), -eta * share * factor);
+      }
+    }
+    weights.threshold(eta * l1_);
+    weights.project();
+    if (options_.fit_intercept) intercepts_[k] -= eta * of_intercepts_[k];
+  }
+
+  void count(std::size_t k, double gamma) {
+    if (rules_.empty()) {
+      weights_[k].count(gamma);
+    } else {
+      rules_[k]->read(moved_);
+      weights_[k].count(gamma, moved_);
+    }
+    intercept_sums_[k] += gamma * intercepts_[k];
   }
 
   template <class Rule>
@@ -214,43 +303,6 @@ class Descent {
     if (!rule.has_length && l1_ > 0) throw std::invalid_argument(name + "takes no L1 penalty.");
   }
 
-  // The penalty is no number where a coefficient is none, or infinite, even if there is no penalty.
-  void survey() {
-    const std::vector<double>& w = weights_.coefficients();
-    penalty_ = 0;
-    nonzeros_ = 0;
-    for_each_block(w.size(), [&](std::size_t first, std::size_t count) {
-      const double* part = w.data() + first;
-      penalty_ +=
-          chained_sum(count, [&](std::size_t j) { return 0.5 * l2_ * part[j] * part[j] + l1_ * math::abs(part[j]); });
-      nonzeros_ += chained_sum(count, [&](std::size_t j) { return part[j] != 0 ? 1.0 : 0.0; });
-    });
-  }
-
-  void descend(double eta, double share, double of_intercept) {
-    weights_.decay(1 - eta * l2_);
-    if (gradient_) {
-      weights_.add(gradient_->row(), -eta);
-    } else {
-      for (const Term& term : batch_) {
-        if (term.factor != 0) weights_.add(rows_.X.row(term.row), -eta * share * term.factor);
-      }
-    }
-    weights_.threshold(eta * l1_);
-    weights_.project();
-    if (options_.fit_intercept) intercept_ -= eta * of_intercept;
-  }
-
-  void count(double gamma) {
-    if (rule_) {
-      rule_->read(moved_);
-      weights_.count(gamma, moved_);
-    } else {
-      weights_.count(gamma);
-    }
-    intercept_sum_ += gamma * intercept_;
-  }
-
   // The largest of a row's loss, with the penalty's.
   double smoothness(const KernelTable& table) const {
     double largest = 0;
@@ -259,33 +311,39 @@ class Descent {
       const double square = squared_norm(table, x.values, x.size) + (options_.fit_intercept ? 1 : 0);
       largest = std::max(largest, rows_.weight(i) * to_mean_ * square);
     }
-    return loss_.smoothness() * largest + l2_;
+    constexpr double of_softmax = 0.5;
+    return (options_.n_classes > 0 ? of_softmax : loss_.smoothness()) * largest + l2_;
   }
 
   SgdRows<View> rows_;
   const SgdOptions& options_;
   SubgradientLoss loss_;
+  decltype(SoftmaxKernels::softmax) softmax_;
   double l1_;
   double l2_;
-  Weights<View> weights_;
-  std::optional<BatchGradient<View>> gradient_;  // where steps are not linear in it
-  std::unique_ptr<RuleWeights<View>> rule_;      // null: plain descent
-  std::vector<double> moved_;                    // by the rule
-  double to_mean_;                               // n / S
+  std::size_t n_outputs_;
+  double to_mean_;  // n / S
   double n_counted_;
   std::size_t batch_size_;
   Schedule schedule_;
   EpochOrder order_;
-  double t_ = 1;  // of the coming step
-  double intercept_ = 0;
-  double intercept_sum_ = 0;
+  std::vector<Weights<View>> weights_;
+  std::vector<BatchGradient<View>> gradients_;             // empty where steps are linear in them
+  std::vector<std::unique_ptr<RuleWeights<View>>> rules_;  // empty: plain descent
+  std::vector<double> moved_;                              // by a rule
+  double t_ = 1;                                           // of the coming step
+  std::vector<double> intercepts_;
+  std::vector<double> intercept_sums_;
+  std::vector<double> of_intercepts_;  // the gradient's
+  std::vector<double> z_;              // of a row with classes, padded as the kernel wants it, and its probabilities
+  std::vector<double> p_;
   double loss_sum_ = 0;
   double limit_ = 0;
-  double penalty_ = 0;
-  double nonzeros_ = 0;
-  Predictions seen_;
   bool is_lost_ = false;
-  std::vector<Term> batch_;
+  typename Weights<View>::Summary summary_;
+  Predictions seen_;
+  std::vector<std::size_t> batch_;
+  std::vector<double> factors_;  // weight times derivative, row by row
 };
 
 }  // namespace finitesum

@@ -61,18 +61,30 @@ class BatchGradient<CsrView<T, I>> {
   std::vector<double> values_;
 };
 
-// The intercept's part counts like a coordinate.
-inline void clip_gradient(Clip clip, double limit, std::vector<double>& values, double& of_intercept) {
+// Of all outputs together; the intercepts' parts count like coordinates.
+template <class View>
+void clip_gradients(Clip clip, double limit, std::vector<BatchGradient<View>>& gradients,
+                    std::vector<double>& of_intercepts) {
+  if (clip == Clip::none) return;
+  const auto for_each_part = [&](const auto& change) {
+    for (BatchGradient<View>& gradient : gradients) change(gradient.values());
+    change(of_intercepts);
+  };
   if (clip == Clip::value) {
-    for (double& value : values) value = math::clamp(value, -limit, limit);
-    of_intercept = math::clamp(of_intercept, -limit, limit);
-  } else if (clip == Clip::norm) {
-    const double norm = std::sqrt(of_intercept * of_intercept +
-                                  chained_sum(values.size(), [&](std::size_t k) { return values[k] * values[k]; }));
-    if (norm <= limit) return;
-    for (double& value : values) value *= limit / norm;
-    of_intercept *= limit / norm;
+    for_each_part([&](std::vector<double>& part) {
+      for (double& g : part) g = math::clamp(g, -limit, limit);
+    });
+    return;
   }
+  double squares = 0;
+  for_each_part([&](std::vector<double>& part) {
+    squares += chained_sum(part.size(), [&](std::size_t k) { return part[k] * part[k]; });
+  });
+  const double norm = std::sqrt(squares);
+  if (norm <= limit) return;
+  for_each_part([&](std::vector<double>& part) {
+    for (double& g : part) g *= limit / norm;
+  });
 }
 
 }  // namespace finitesum

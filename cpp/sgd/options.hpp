@@ -31,6 +31,7 @@ inline constexpr std::array<const char*, 3> row_order_names{"shuffle", "iid", "c
 struct SgdOptions {
   std::string loss = "hinge";
   double loss_parameter = 0.1;
+  std::size_t n_classes = 0;  // if positive, the loss is the multinomial one
   double alpha = 1e-4;
   double l1_ratio = 0;
   bool fit_intercept = true;

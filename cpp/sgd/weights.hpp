@@ -133,19 +133,33 @@ class Weights {
   }
 
   // All of these want folded weights.
-  const std::vector<double>& coefficients() const { return u_; }
-  void set(const std::vector<double>& coefficients) {
-    u_ = coefficients;
+  void read(double* out) const { std::copy(u_.begin(), u_.end(), out); }
+  void set(const double* coefficients) {
+    std::copy_n(coefficients, u_.size(), u_.begin());
     scale_ = 1;
     level_ = 0;
     mass_ = mass();
+  }
+  // No number where a coefficient is none, or infinite, even for l1 = l2 = 0.
+  struct Summary {
+    double penalty = 0;
+    double nonzeros = 0;
+  };
+  Summary summary(double l1, double l2) const {
+    Summary sum;
+    for_each_block(u_.size(), [&](std::size_t first, std::size_t count) {
+      const double* w = u_.data() + first;
+      sum.penalty += chained_sum(count, [&](std::size_t j) { return 0.5 * l2 * w[j] * w[j] + l1 * math::abs(w[j]); });
+      sum.nonzeros += chained_sum(count, [&](std::size_t j) { return w[j] != 0 ? 1.0 : 0.0; });
+    });
+    return sum;
   }
   double average_weight() const { return weight_; }
   void write_average(double* out) const {
     for (std::size_t j = 0; j < u_.size(); ++j) out[j] = sums_[j] / weight_;
   }
   void transfer(Archive& archive) {
-    archive(u_);
+    for (double& u : u_) archive(u);
     archive(sums_);
     archive(weight_);
     if (archive.is_loading()) mass_ = mass();

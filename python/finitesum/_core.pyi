@@ -279,14 +279,16 @@ def math_log(x: _Float, /) -> _Float: ...
 def math_log1p(x: _Float, /) -> _Float: ...
 def math_expm1_of_negative(x: _Float, /) -> _Float: ...
 
-# y as in `fit`; validation is (X, y, sample_weight); steps count from one.
+# y as in `fit`, or class numbers (int32) below n_classes; validation is (X, y, sample_weight);
+# steps count from one; coefficients and intercepts stand output by output.
 def fit_sgd(
     X: _DenseMatrix | _SparseMatrix,
-    y: _Float | NDArray[np.uint8],
+    y: _Float | NDArray[np.uint8] | NDArray[np.int32],
     sample_weight: _Float | None,
     *,
     loss: str,
     loss_parameter: float,
+    n_classes: int = ...,
     alpha: float,
     l1_ratio: float,
     fit_intercept: bool,
@@ -309,7 +311,7 @@ def fit_sgd(
     validation: tuple[Any, Any, Any] | None = ...,
     labels: bool = ...,
     coef_init: _Float | None = ...,
-    intercept_init: float = ...,
+    intercept_init: _Float | None = ...,
     state: _Float | None = ...,
     keep_state: bool = ...,
     monitor: Callable[[dict[str, float]], bool] | None = ...,

@@ -46,8 +46,8 @@ class MultiFitResult(Run):
 class SgdResult(TypedDict):
     """The dict that ``_core.fit_sgd`` returns."""
 
-    coef: NDArray[np.float64]
-    intercept: float
+    coef: NDArray[np.float64]  # output by output
+    intercepts: NDArray[np.float64]
     n_iter: int
     n_steps: float
     stopping: str

@@ -43,3 +43,19 @@ def sgd(
             total, weight = total + average(t - start + 1) * w, weight + average(t - start + 1)
         t += 1
     return w if average is None else total / weight
+
+
+def multinomial_sgd(
+    X, classes, eta, *, l1=0.0, l2=0.0, batch=1, epochs=3, clip=("none", 1), average=False
+):
+    """The same for the loss log sum_k exp(z_k) - z_y: (K, p + 1) numbers, intercepts last."""
+    A, onehot = np.column_stack([X, np.ones(len(X))]), np.eye(classes.max() + 1)[classes]
+    W, total, t = np.zeros((onehot.shape[1], A.shape[1])), 0, 0
+    for rows in [np.arange(i, min(i + batch, len(A))) for i in range(0, len(A), batch)] * epochs:
+        e = np.exp(A[rows] @ W.T)
+        G = (e / e.sum(axis=1, keepdims=True) - onehot[rows]).T @ A[rows] / len(rows)
+        G = clipped(G.ravel(), *clip).reshape(W.shape)
+        W[:, :-1] = soft((1 - eta * l2) * W[:, :-1] - eta * G[:, :-1], eta * l1)
+        W[:, -1] -= eta * G[:, -1]
+        total, t = total + W, t + 1
+    return total / t if average else W

@@ -188,12 +188,14 @@ class SGDEstimator(LinearModel):
         max_iter: int,
         start: Start | None = None,
         validation: Validation | None = None,
+        n_classes: int = 0,
         n_jobs: int | None = None,
         first: bool = True,
     ) -> Start:
         """Run the core on each output, set the report; return coef (K, p) and intercept (K,).
 
-        Unless it is the first call, go on from what the last one left.
+        With ``n_classes`` the outputs are one problem, that of the multinomial loss. Unless it is
+        the first call, go on from what the last one left.
         """
         total_weight(weight, X.shape[0])
         n_counted = X.shape[0] if weight is None else int((weight > 0).sum())
@@ -205,12 +207,13 @@ class SGDEstimator(LinearModel):
         validation_matrix = None if validation is None else core_matrix(validation.X)
 
         def fit(output: int, show: Show | None) -> SgdResult:
-            coef, intercept = (None, 0.0) if start is None else (start[0][output], start[1][output])
+            mine = slice(None) if n_classes else slice(output, output + 1)
             return _core.fit_sgd(
                 matrix,
                 targets.of(output),
                 weight,
                 **self._core_options(),
+                n_classes=n_classes,
                 average=average,
                 average_start=average_start,
                 max_iter=max_iter,
@@ -220,8 +223,8 @@ class SGDEstimator(LinearModel):
                 if validation is None
                 else (validation_matrix, validation.targets.of(output), validation.weight),
                 labels=self._scores_labels,
-                coef_init=None if coef is None else np.ascontiguousarray(coef),
-                intercept_init=float(intercept),
+                coef_init=None if start is None else start[0][mine].ravel(),
+                intercept_init=None if start is None else start[1][mine].copy(),
                 state=run.states[output] if run.states else None,
                 keep_state=True,
                 monitor=_monitor(self.callback, show, output if n_outputs > 1 else None),
@@ -233,7 +236,8 @@ class SGDEstimator(LinearModel):
             )
         self._run = Run(run.seed, [result["state"] for result in results])
         self._set_report(results)
-        return np.vstack([r["coef"] for r in results]), np.array([r["intercept"] for r in results])
+        coef = np.concatenate([r["coef"] for r in results]).reshape(-1, X.shape[1])
+        return coef, np.concatenate([r["intercepts"] for r in results])
 
     def _set_report(self, results: list[SgdResult]) -> None:
         single = len(results) == 1

@@ -5,7 +5,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit
+from scipy.special import expit, softmax
 from sklearn.model_selection import StratifiedShuffleSplit
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.metaestimators import available_if
@@ -14,7 +14,7 @@ from sklearn.utils.validation import validate_data
 from finitesum._validation import FLOAT_DTYPES, sample_weights, unchanged_on_error
 from finitesum.linear._model import ClassifierModel, class_weighted, n_outputs_of
 from finitesum.linear._solve import Callback
-from finitesum.linear._targets import OneAgainstRest, Targets
+from finitesum.linear._targets import Columns, OneAgainstRest, Targets, class_codes
 from finitesum.sgd._base import SGDEstimator
 from finitesum.sgd._docstrings import with_shared_sections
 from finitesum.sgd._validation_rows import held_out
@@ -28,7 +28,7 @@ def _gives_probabilities(self: "SGDClassifier") -> bool:
 
 @with_shared_sections
 class SGDClassifier(ClassifierModel, SGDEstimator):
-    """Linear classifier by stochastic gradient descent, one class against the rest.
+    """Linear classifier by stochastic gradient descent.
 
     With S the sum of the sample weights s_i (those of the classes included), y_i = +-1 and
     z_i = x_i . w + b, steps follow the gradients of
@@ -50,6 +50,9 @@ class SGDClassifier(ClassifierModel, SGDEstimator):
         "hinge" is the linear support vector machine, "log_loss" logistic regression; the last four
         are regressions on +-1.
     {parameters}
+    multi_class : {"ovr", "multinomial"}, default="ovr"
+        More than two classes: one against the rest each, or, with "log_loss", one problem for all
+        of them, whose outputs share draws and steps.
     n_jobs : int or None, default=None
         Threads that fit the classes, as joblib counts them.
     class_weight : dict, "balanced" or None, default=None
@@ -99,6 +102,7 @@ class SGDClassifier(ClassifierModel, SGDEstimator):
                 }
             )
         ],
+        "multi_class": [StrOptions({"ovr", "multinomial"})],
         "n_jobs": [Integral, None],
         "class_weight": [StrOptions({"balanced"}), dict, None],
     }
@@ -127,6 +131,7 @@ class SGDClassifier(ClassifierModel, SGDEstimator):
         class_weight: Any = None,
         warm_start: bool = False,
         average: Any = False,
+        multi_class: str = "ovr",
         optimizer: str = "sgd",
         optimizer_options: dict[str, Any] | None = None,
         batch_size: int = 1,
@@ -158,6 +163,7 @@ class SGDClassifier(ClassifierModel, SGDEstimator):
         self.class_weight = class_weight
         self.warm_start = warm_start
         self.average = average
+        self.multi_class = multi_class
         self.optimizer = optimizer
         self.optimizer_options = optimizer_options
         self.batch_size = batch_size
@@ -221,11 +227,12 @@ class SGDClassifier(ClassifierModel, SGDEstimator):
             self.coef_, self.intercept_ = self._descend(
                 X,
                 self._targets(y),
-                n_outputs,
+                1 if self._n_classes() else n_outputs,
                 weight,
                 max_iter=int(self.max_iter),
                 start=start,
                 validation=validation,
+                n_classes=self._n_classes(),
                 n_jobs=self.n_jobs,
             )
             self._warn_unless_stopped(int(self.max_iter))
@@ -281,9 +288,10 @@ class SGDClassifier(ClassifierModel, SGDEstimator):
             self.coef_, self.intercept_ = self._descend(
                 X,
                 self._targets(y),
-                n_outputs_of(labels),
+                1 if self._n_classes() else n_outputs_of(labels),
                 weight,
                 max_iter=1,
+                n_classes=self._n_classes(),
                 n_jobs=self.n_jobs,
                 first=first,
             )
@@ -306,14 +314,27 @@ class SGDClassifier(ClassifierModel, SGDEstimator):
             )
         return self.classes_
 
+    def _validate_params(self) -> None:
+        super()._validate_params()
+        if self.multi_class == "multinomial" and self.loss != "log_loss":
+            raise ValueError(f"multi_class='multinomial' needs loss='log_loss', got {self.loss!r}.")
+
+    def _n_classes(self) -> int:
+        """Count the classes of the multinomial loss; zero: it is another one."""
+        several = len(self.classes_) > 2
+        return len(self.classes_) if several and self.multi_class == "multinomial" else 0
+
     def _targets(self, y: NDArray[Any]) -> Targets:
+        if self._n_classes():
+            return Columns(class_codes(y, self.classes_))
         return OneAgainstRest(y, self.classes_[-n_outputs_of(self.classes_) :])
 
     @available_if(_gives_probabilities)  # type: ignore[untyped-decorator]
     def predict_proba(self, X: Any) -> NDArray[np.float64]:
         """Predict class probabilities, for the losses "log_loss" and "modified_huber".
 
-        Those of more than two classes are each class's against the rest, scaled to sum to one.
+        Those of more than two classes are each class's against the rest, scaled to sum to one,
+        unless ``multi_class="multinomial"``.
         "modified_huber" gives (clip(score, -1, 1) + 1) / 2 (T. Zhang, ICML 2004).
 
         Parameters
@@ -327,6 +348,9 @@ class SGDClassifier(ClassifierModel, SGDEstimator):
             Probabilities.
         """
         scores = self.decision_function(X)
+        if self._n_classes():
+            probabilities: NDArray[np.float64] = softmax(scores, axis=1)
+            return probabilities
         smooth = self.loss == "log_loss"
         each = expit(scores) if smooth else (np.clip(scores, -1.0, 1.0) + 1.0) / 2.0
         if each.ndim == 1:
@@ -334,7 +358,7 @@ class SGDClassifier(ClassifierModel, SGDEstimator):
             return np.column_stack([rest, each])
         total = each.sum(axis=1, keepdims=True)
         each[total[:, 0] == 0.0] = 1.0  # no class has any: all are alike, as in scikit-learn
-        probabilities: NDArray[np.float64] = each / each.sum(axis=1, keepdims=True)
+        probabilities = each / each.sum(axis=1, keepdims=True)
         return probabilities
 
     @available_if(_gives_probabilities)  # type: ignore[untyped-decorator]
