@@ -172,9 +172,3 @@ def test_classifiers_are_scikit_learns(sparse):
         ours = finitesum.LogisticRegression(solver="cd", tol=1e-10, **shared).fit(X, y)
         assert ours.converged_
         assert_allclose(ours.coef_, theirs.coef_, atol=1e-4)
-
-
-def test_automatic_choice_for_many_columns():
-    wide = random_problem("logistic", "elastic_net", n=50, p=1200, density=0.05)
-    assert fit(wide, max_iter=1)["solver"] == "cd"
-    assert fit(replace(wide, l1_ratio=0.0), max_iter=1)["solver"] != "cd"

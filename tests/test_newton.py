@@ -212,24 +212,3 @@ def test_one_hot_columns_with_a_weak_penalty(l1_ratio, epochs):
     result = newton(problem, tol=1e-10)
     assert result["converged"]
     assert result["n_iter"] <= epochs
-
-
-def test_automatic_choice():
-    narrow = random_problem("logistic", "l2", n=50, p=5)
-    assert fit(narrow)["solver"] == "newton"
-    wide = random_problem("logistic", "l2", n=50, p=1200, density=0.05)
-    assert fit(replace(wide, alpha=1.0), max_iter=1)["solver"] == "sdca"
-    assert fit(replace(wide, alpha=1e-6), max_iter=1)["solver"] == "lbfgs"
-    assert fit(replace(wide, alpha=0.0), max_iter=1)["solver"] == "lbfgs"
-    assert fit(replace(wide, l1_ratio=0.5), max_iter=1)["solver"] == "cd"
-    tall = random_problem("logistic", "l2", n=12_000, p=1200, density=0.002)
-    X = csr_tuple(tall.X)
-    assert fit(replace(tall, alpha=1e-3), X, max_iter=1)["solver"] == "sdca"
-    assert fit(replace(tall, alpha=1e-9), X, max_iter=1)["solver"] == "sag"
-    # what is asked for that sdca and lbfgs do not have is not passed over
-    for options in (
-        {"sampling": "cyclic"},
-        {"step_size": 0.1},
-        {"solver_options": {"scale_columns": True}},
-    ):
-        assert fit(replace(wide, alpha=1.0), max_iter=1, **options)["solver"] == "sag"

@@ -217,11 +217,32 @@ def test_auto_beside_every_solver(tmp_path):
     assert "of 1 problems" in table.read_text()
 
 
-def test_auto_cut_off_counts_as_slow():
-    outcome = auto.Outcome(PROBLEM, "saga", {"sag": 2.0, "newton": 1.0})
-    assert outcome.best == "newton"
-    assert outcome.ratio == math.inf
-    assert "0 of 1 problems (0%)" in auto.document([outcome], 1e-6)
+def test_auto_is_held_to_the_best_single_solver():
+    beaten = auto.Outcome(PROBLEM, "saga", 4.0, {"sag": 2.0, "newton": 1.0})
+    assert (beaten.best, beaten.ratio) == ("newton", 4.0)
+    cut_off = auto.Outcome(PROBLEM, "saga", math.inf, {"sag": 2.0})
+    assert (cut_off.best, cut_off.ratio) == ("sag", math.inf)
+    close = auto.Outcome(PROBLEM, "newton", 4.0, {})
+    assert (close.best, close.ratio) == ("newton", 1.0)
+    text = auto.document([beaten, close, cut_off], 1e-6)
+    assert "1 of 3 problems (33%)" in text
+    assert "| saga | 4 | newton | 1 | 4.00 |" in text
+
+
+def test_who_beats_auto(monkeypatch):
+    seconds = {"auto": 3.0, "sag": 1.9, "newton": 2.0, "cd": 2.1}
+
+    def timed(problem, data, solver, tol, limit):
+        taken = seconds.get(solver, math.inf)
+        return (taken if taken <= limit else math.inf), "saga" if solver == "auto" else solver
+
+    monkeypatch.setattr(auto, "time_solver", timed)
+    found = auto.compare(PROBLEM, load(PROBLEM), 1e-6, 5.0)
+    assert found == auto.Outcome(PROBLEM, "saga", 3.0, {"sag": 1.9, "newton": 2.0})
+    assert auto.compare(PROBLEM, load(PROBLEM), 1e-6, 2.5).faster == {
+        "sag": 1.9, "newton": 2.0, "cd": 2.1,
+    }  # fmt: skip
+    assert auto.compare(PROBLEM, load(PROBLEM), 1e-6, 1.0) is None
 
 
 def test_default_grid_is_the_large_data():

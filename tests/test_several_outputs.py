@@ -90,7 +90,7 @@ def test_auto_takes_newton_for_narrow_data():
     assert set(model.solver_) == {"sag"}
     assert len(set(model.n_iter_)) == 1
     model = LinearSVC("l1", C=0.05, random_state=0).fit(wide, CLASSES[:60])
-    assert set(model.solver_) == {"saga"}
+    assert set(model.solver_) == {"cd"}
 
 
 def test_groups_of_outputs(monkeypatch):

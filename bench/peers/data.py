@@ -76,6 +76,11 @@ def mnist() -> tuple[Any, NDArray[Any]]:
     return images[16:].reshape(-1, 784), labels[8:].astype(np.int64)
 
 
+def _mnist_start() -> tuple[Any, NDArray[np.int64]]:
+    X, y = mnist()
+    return X[:10000], y[:10000]
+
+
 def _from(folder: str) -> Callable[[], tuple[Any, NDArray[Any]]]:
     def read() -> tuple[Any, NDArray[Any]]:
         X = sp.csr_matrix(sp.load_npz(data_folder() / folder / "X.npz"))
@@ -120,6 +125,9 @@ _RECIPES: dict[str, _Recipe] = {
         _bundled(datasets.load_breast_cancer), "binary", _standardized, lambda y: 2 * y - 1
     ),
     "mnist": _Recipe(mnist, "multiclass", lambda X: X / 255),
+    "mnist_odd": _Recipe(
+        _mnist_start, "binary", lambda X: X / 255, lambda y: np.where(y % 2 == 1, 1, -1)
+    ),
     "digits": _Recipe(_bundled(datasets.load_digits), "multiclass", lambda X: X / 16),
     "wine": _Recipe(_bundled(datasets.load_wine), "multiclass", _standardized),
     "california_housing": _Recipe(

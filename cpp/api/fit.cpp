@@ -17,14 +17,14 @@ namespace finitesum {
 namespace {
 
 template <class View>
-struct SolverChoice {
+struct NamedSolver {
   const char* name;
   bool takes_l1;
   std::unique_ptr<Solver> (*make)(const Problem<View>&, const SolverSetup&);
 };
 
 template <class View>
-constexpr std::array<SolverChoice<View>, 11> solver_choices() {
+constexpr std::array<NamedSolver<View>, 11> named_solvers() {
   return {{{"sag", true, make_sag<View>},
            {"saga", true, make_saga<View>},
            {"svrg", true, make_svrg<View>},
@@ -38,46 +38,21 @@ constexpr std::array<SolverChoice<View>, 11> solver_choices() {
            {"gradient_descent", true, make_gradient_descent<View>}}};
 }
 
-// Newton while its Hessian is cheap: it does not mind bad scaling. Else SAG, or with L1 coordinate descent, whose work
-// is that of the columns which are not zero.
+// What is asked for that only SAG has is not passed over, unless the others are far too slow.
 template <class View>
-const char* choose_solver(const View& X, bool has_l1) {
-  constexpr std::size_t widest = 1000;
-  // Per Hessian; either way about half a second on one core, as dense rows are added by whole registers.
-  constexpr double most_products = View::is_sparse ? 5e8 : 4e9;
-  const std::size_t p = X.n_columns;
-  double products = 0;
-  if (p <= widest) {
-    for (std::size_t i = 0; i < X.n_rows; ++i) {
-      const auto size = static_cast<double>(X.row(i).size);
-      products += size * size / 2;
-    }
-    products += std::pow(static_cast<double>(p), 3) / 6;
-    if (products <= most_products) return "newton";
-  }
-  return has_l1 ? "cd" : "sag";
-}
-
-// For one output the penalty's strength decides too, where no Hessian is cheap, by sup l'' mean |x|^2 / (n l2), the
-// condition number that a stochastic method meets per row: measured on news20, where it is 0.025 to 100, on MNIST, 25
-// to 2500, and on dense random data of n/2 columns. What is asked for that only SAG has is not passed over.
-template <class View>
-const char* choose_solver(const Problem<View>& problem, const FitRequest& request) {
-  constexpr double well_conditioned = 250;
-  constexpr std::size_t rows_per_column = 10;
-  const char* by_shape = choose_solver(problem.X, problem.l1() > 0);
+SolverChoice choose_solver(const Problem<View>& problem, const FitRequest& request, std::size_t n_outputs) {
+  ProblemStatistics statistics = statistics_of(problem, n_outputs);
+  statistics.is_quadratic = problem.loss.is_quadratic();
   const auto rules = option_rules(request.options);
   const bool asks_for_sag = request.sampling != "auto" || request.step_rule != "auto" || request.step_size > 0 ||
                             std::any_of(rules.begin(), rules.end(), [](const auto& rule) { return rule.is_set; });
-  if (by_shape != std::string_view("sag") || asks_for_sag) return by_shape;
-  const double curvature = problem.loss.smoothness() * unit_smoothness(problem).mean;
-  if (curvature <= well_conditioned * problem.l2() * static_cast<double>(problem.n_rows())) return "sdca";
-  return problem.n_rows() < rows_per_column * problem.n_columns() ? "lbfgs" : by_shape;
+  if (!asks_for_sag) return choose_solver(statistics, {}, "");
+  return choose_solver(statistics, {"newton", "cd", "sag"}, "left by the sampling, step_size or options asked for");
 }
 
 template <class View>
-SolverChoice<View> find_solver(const std::string& name, bool has_l1) {
-  for (const auto& choice : solver_choices<View>()) {
+NamedSolver<View> find_solver(const std::string& name, bool has_l1) {
+  for (const auto& choice : named_solvers<View>()) {
     if (name != choice.name) continue;
     if (has_l1 && !choice.takes_l1)
       throw std::invalid_argument("solver '" + name + "' takes no L1 penalty: it needs l1_ratio=0.");
@@ -111,8 +86,9 @@ void run(const Problem<View>& problem, const FitRequest& request, const NullMode
          FitResult& result) {
   const std::size_t p = problem.n_columns();
   check_csr(problem.X, &control);
-  result.solver = request.solver == "auto" ? choose_solver(problem, request) : request.solver;
-  const SolverChoice<View> choice = find_solver<View>(result.solver, problem.l1() > 0);
+  if (request.solver == "auto") result.choice = choose_solver(problem, request, 1);
+  result.solver = request.solver == "auto" ? result.choice.solver : request.solver;
+  const NamedSolver<View> named = find_solver<View>(result.solver, problem.l1() > 0);
   check_options(request, result.solver, false);
 
   result.coef.resize(p);
@@ -124,7 +100,7 @@ void run(const Problem<View>& problem, const FitRequest& request, const NullMode
   }
   load_start(request, p, result.coef);
   const SolverSetup setup = setup_of(request, result.coef.data(), result.intercept);
-  const std::unique_ptr<Solver> solver = choice.make(problem, setup);
+  const std::unique_ptr<Solver> solver = named.make(problem, setup);
   Start start{request.coef_init != nullptr, 0};
   if (request.state != nullptr) {
     Archive archive(request.state, request.state_size);
@@ -202,8 +178,13 @@ bool has_duplicates(const AnyMatrix& X, std::function<bool()> interrupted) {
   return std::visit([&](const auto& view) { return has_duplicates_in(view, &control); }, X);
 }
 
-std::string_view automatic_solver(const AnyMatrix& X, bool has_l1) {
-  return std::visit([&](const auto& view) { return choose_solver(view, has_l1); }, X);
+std::string automatic_solver(const FitRequest& request, std::size_t n_outputs) {
+  return std::visit(
+      [&](const auto& X) {
+        check_csr(X);
+        return choose_solver(problem_of(X, request), request, n_outputs).solver;
+      },
+      request.X);
 }
 
 bool scales_columns(const FitRequest& request) {
@@ -219,7 +200,7 @@ bool scales_columns(const FitRequest& request) {
 
 std::vector<std::string_view> solver_names(bool has_l1) {
   std::vector<std::string_view> names;
-  for (const auto& choice : solver_choices<DenseView<double>>()) {
+  for (const auto& choice : named_solvers<DenseView<double>>()) {
     if (choice.takes_l1 || !has_l1) names.emplace_back(choice.name);
   }
   return names;

@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "api/solver_choice.hpp"
 #include "core/matrix_view.hpp"
 #include "core/targets.hpp"
 #include "solvers/control.hpp"
@@ -56,6 +57,7 @@ struct FitResult : Outcome {
   double intercept = 0;
   double null_objective = 0;
   std::string solver;
+  SolverChoice choice;  // by "auto"
   std::string sampling;
   std::vector<double> draw_shares;  // per decile of the rows' smoothness; empty where nothing is drawn
   std::vector<double> state;
@@ -67,8 +69,8 @@ FitResult fit(const FitRequest& request);
 const char* name_of(Stopping stopping);
 // All solvers, or those that take an L1 penalty.
 std::vector<std::string_view> solver_names(bool has_l1 = false);
-// What "auto" means by the shape of X alone, as for several outputs, whether or not the penalty has an L1 part.
-std::string_view automatic_solver(const AnyMatrix& X, bool has_l1);
+// What "auto" means for so many outputs with this problem, whatever their targets; "sag" if it takes them together.
+std::string automatic_solver(const FitRequest& request, std::size_t n_outputs);
 // Whether the solver that is named there would take steps of their own length for columns (column_scaling.hpp), which
 // only problems of one output have.
 bool scales_columns(const FitRequest& request);

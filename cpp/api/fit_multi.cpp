@@ -19,37 +19,27 @@ namespace finitesum {
 namespace {
 
 template <class View>
-struct MultiSolverChoice {
+struct NamedSolver {
   const char* name;
   std::unique_ptr<Solver> (*make)(const MultiProblem<View>&, const MultiSetup&);
 };
 
 template <class View>
-constexpr std::array<MultiSolverChoice<View>, 4> solver_choices() {
+constexpr std::array<NamedSolver<View>, 4> named_solvers() {
   return {{{"sag", make_multi_sag<View>},
            {"saga", make_multi_saga<View>},
            {"svrg", make_multi_svrg<View>},
            {"newton", make_multi_newton<View>}}};
 }
 
-// Newton while its Hessian of ((p + 1) K)^2 entries is cheap, as in fit.cpp; else SAG, or SAGA with L1. Newton has
-// nothing to share between separable outputs: it is for fit().
+// Newton has nothing to share between separable outputs: it is for fit().
 template <class View>
-const char* choose_solver(const MultiProblem<View>& problem) {
-  if (problem.loss.is_separable()) return problem.l1() > 0 ? "saga" : "sag";
-  constexpr double widest = 1000;
-  constexpr double most_products = 5e8;
-  const auto K = static_cast<double>(problem.n_outputs);
-  const double width = (static_cast<double>(problem.n_columns()) + 1) * K;
-  if (width <= widest) {
-    double products = width * width * width / 6;
-    for (std::size_t i = 0; i < problem.n_rows(); ++i) {
-      const double size = static_cast<double>(problem.X.row(i).size) * K;
-      products += size * size / 2;
-    }
-    if (products <= most_products) return "newton";
-  }
-  return problem.l1() > 0 ? "saga" : "sag";
+SolverChoice choose_solver(const MultiProblem<View>& problem) {
+  ProblemStatistics statistics = statistics_of(problem, problem.n_outputs);
+  statistics.is_multinomial = !problem.loss.is_separable();
+  statistics.is_quadratic = problem.loss.is_separable() && problem.loss.of_output().is_quadratic();
+  if (statistics.is_multinomial) return choose_solver(statistics, {}, "");
+  return choose_solver(statistics, {"sag"}, "that take several outputs together");
 }
 
 template <class View>
@@ -57,11 +47,11 @@ std::unique_ptr<Solver> make_solver(const MultiProblem<View>& problem, const Mul
                                     const std::string& name) {
   if (name == "newton" && problem.loss.is_separable())
     throw std::invalid_argument("solver 'newton' takes the outputs of a separable loss one at a time.");
-  for (const auto& choice : solver_choices<View>()) {
+  for (const auto& choice : named_solvers<View>()) {
     if (name == choice.name) return choice.make(problem, setup);
   }
   std::vector<std::string_view> choices{"auto"};
-  for (const auto& choice : solver_choices<View>()) choices.emplace_back(choice.name);
+  for (const auto& choice : named_solvers<View>()) choices.emplace_back(choice.name);
   refuse("solver for several classes fitted together:", name, choices);
 }
 
@@ -145,7 +135,8 @@ template <class View>
 void run(const MultiProblem<View>& problem, const MultiFitRequest& request, NullModels& null, Control& control,
          MultiFitResult& result) {
   check_csr(problem.X, &control);
-  result.solver = request.solver == "auto" ? choose_solver(problem) : request.solver;
+  if (request.solver == "auto") result.choice = choose_solver(problem);
+  result.solver = request.solver == "auto" ? result.choice.solver : request.solver;
   check_options(request, result.solver, true);
   if (!problem.has_finite_gap()) set_gradient_limits(problem, null);
 
@@ -223,6 +214,16 @@ MultiFitResult fit_multi(const MultiFitRequest& request) {
   if (request.loss == "multinomial" && std::isfinite(request.intercept_scaling))
     throw std::invalid_argument("The multinomial loss leaves the intercepts free: intercept_scaling must be infinite.");
   return std::visit([&](const auto& X) { return fit_view(X, request); }, request.X);
+}
+
+bool suits_several_outputs(std::string_view solver, const SolverOptions& options) {
+  const auto solvers = named_solvers<DenseView<double>>();
+  const bool is_there = std::any_of(solvers.begin(), solvers.end(), [&](const auto& s) { return solver == s.name; });
+  const auto rules = option_rules(options);
+  return is_there && solver != "newton" && std::all_of(rules.begin(), rules.end(), [&](const OptionRule& rule) {
+           const auto& owners = rule.multi_solvers;
+           return !rule.is_set || std::find(owners.begin(), owners.end(), solver) != owners.end();
+         });
 }
 
 }  // namespace finitesum

@@ -5,8 +5,10 @@
 #include <functional>
 #include <limits>
 #include <string>
+#include <string_view>
 #include <vector>
 
+#include "api/solver_choice.hpp"
 #include "core/matrix_view.hpp"
 #include "solvers/report.hpp"
 #include "solvers/solver_options.hpp"
@@ -56,6 +58,7 @@ struct MultiFitResult {
   std::vector<double> coef;        // p x K
   std::vector<double> intercepts;  // K
   std::string solver;
+  SolverChoice choice;  // by "auto"
   std::string sampling;
   std::vector<double> draw_shares;  // as in FitResult
   std::vector<double> state;
@@ -63,5 +66,8 @@ struct MultiFitResult {
 
 // Throws std::invalid_argument, with a message for the user, before any work starts.
 MultiFitResult fit_multi(const MultiFitRequest& request);
+
+// Whether the solver takes several separable outputs together, with these options.
+bool suits_several_outputs(std::string_view solver, const SolverOptions& options);
 
 }  // namespace finitesum

@@ -27,6 +27,38 @@ py::dict to_dict(FitResult&& result) {
   return out;
 }
 
+// answer(request, n_outputs): how a problem would be solved, whatever its targets.
+template <class Answer>
+void define_question(py::module_& m, const char* name, const Answer& answer) {
+  m.def(
+      name,
+      [answer](const py::object& X, const py::object& sample_weight, const std::string& loss, double loss_parameter,
+               double alpha, double l1_ratio, bool fit_intercept, double intercept_scaling, const std::string& solver,
+               const std::string& sampling, const std::string& step_rule, double step_size,
+               const py::dict& solver_options, std::size_t n_outputs) {
+        FitRequest request;
+        request.X = matrix_view(X);
+        const auto n = static_cast<py::ssize_t>(n_rows_of(request.X));
+        if (!sample_weight.is_none()) request.sample_weight = data_of<double>(sample_weight, n, "sample_weight");
+        request.loss = loss;
+        request.loss_parameter = loss_parameter;
+        request.alpha = alpha;
+        request.l1_ratio = l1_ratio;
+        request.fit_intercept = fit_intercept;
+        request.intercept_scaling = intercept_scaling;
+        request.solver = solver;
+        request.sampling = sampling;
+        request.step_rule = step_rule;
+        request.step_size = step_size;
+        request.options = parse_options(solver_options);
+        const py::gil_scoped_release released;
+        return answer(request, n_outputs);
+      },
+      py::arg("X"), py::arg("sample_weight"), py::kw_only(), py::arg("loss"), py::arg("loss_parameter"),
+      py::arg("alpha"), py::arg("l1_ratio"), py::arg("fit_intercept"), py::arg("intercept_scaling"), py::arg("solver"),
+      py::arg("sampling"), py::arg("step_rule"), py::arg("step_size"), py::arg("solver_options"), py::arg("n_outputs"));
+}
+
 }  // namespace
 
 void bind_fit(py::module_& m) {
@@ -91,30 +123,8 @@ void bind_fit(py::module_& m) {
       py::arg("solver_options") = py::dict(), py::arg("tol"), py::arg("max_iter"), py::arg("check_interval"),
       py::arg("time_limit"), py::arg("n_threads") = 0, py::arg("seed"), py::arg("coef_init"), py::arg("intercept_init"),
       py::arg("state") = py::none(), py::arg("keep_state") = false, py::arg("monitor"));
-  m.def(
-      "scales_columns",
-      [](const py::object& X, const py::object& sample_weight, const std::string& loss, double loss_parameter,
-         double alpha, double l1_ratio, bool fit_intercept, double intercept_scaling, const std::string& solver,
-         const std::string& sampling, double step_size) {
-        FitRequest request;
-        request.X = matrix_view(X);
-        const auto n = static_cast<py::ssize_t>(n_rows_of(request.X));
-        if (!sample_weight.is_none()) request.sample_weight = data_of<double>(sample_weight, n, "sample_weight");
-        request.loss = loss;
-        request.loss_parameter = loss_parameter;
-        request.alpha = alpha;
-        request.l1_ratio = l1_ratio;
-        request.fit_intercept = fit_intercept;
-        request.intercept_scaling = intercept_scaling;
-        request.solver = solver;
-        request.sampling = sampling;
-        request.step_size = step_size;
-        const py::gil_scoped_release released;
-        return scales_columns(request);
-      },
-      py::arg("X"), py::arg("sample_weight"), py::kw_only(), py::arg("loss"), py::arg("loss_parameter"),
-      py::arg("alpha"), py::arg("l1_ratio"), py::arg("fit_intercept"), py::arg("intercept_scaling"), py::arg("solver"),
-      py::arg("sampling"), py::arg("step_size"));
+  define_question(m, "scales_columns", [](const FitRequest& request, std::size_t) { return scales_columns(request); });
+  define_question(m, "automatic_solver", automatic_solver);
   m.def(
       "fingerprint",
       [](const py::array& array) {
@@ -125,9 +135,6 @@ void bind_fit(py::module_& m) {
       py::arg("array"));
   m.def("check_solver_options", [](const py::dict& options) { parse_options(options); });
   m.def("solver_names", &solver_names, py::arg("has_l1") = false);
-  m.def(
-      "automatic_solver", [](const py::object& X, bool has_l1) { return automatic_solver(matrix_view(X), has_l1); },
-      py::arg("X"), py::arg("has_l1"));
   m.def("sampling_choices", &sampling_choices);
   m.def("step_size_choices", &step_size_choices);
   m.def(

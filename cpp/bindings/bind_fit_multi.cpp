@@ -91,11 +91,7 @@ void bind_fit_multi(py::module_& m) {
   m.def(
       "suits_several_outputs",
       [](const std::string& solver, const py::dict& solver_options) {
-        const std::vector<OptionRule> rules = option_rules(parse_options(solver_options));
-        return solver != "newton" && std::all_of(rules.begin(), rules.end(), [&](const OptionRule& rule) {
-                 const auto& solvers = rule.multi_solvers;
-                 return !rule.is_set || std::find(solvers.begin(), solvers.end(), solver) != solvers.end();
-               });
+        return suits_several_outputs(solver, parse_options(solver_options));
       },
       py::arg("solver"), py::arg("solver_options"));
 }

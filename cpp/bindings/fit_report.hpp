@@ -56,10 +56,40 @@ inline void report_outcome(const Outcome& outcome, double null_objective, pybind
   out["history"] = to_dict(outcome.history);
 }
 
+// None where the solver was named. Outputs fitted together have one.
+inline pybind11::object to_dict(const SolverChoice& choice) {
+  if (choice.solver.empty()) return pybind11::none();
+  const ProblemStatistics& statistics = choice.statistics;
+  pybind11::dict numbers;
+  numbers["n_samples"] = static_cast<std::size_t>(statistics.n_rows);
+  numbers["n_features"] = static_cast<std::size_t>(statistics.n_columns);
+  numbers["n_outputs"] = static_cast<std::size_t>(statistics.n_outputs);
+  numbers["n_stored"] = static_cast<std::size_t>(statistics.n_stored);
+  numbers["sparse"] = statistics.is_sparse;
+  numbers["mean_squared_norm"] = statistics.mean_smoothness;
+  numbers["max_squared_norm"] = statistics.max_smoothness;
+  numbers["condition"] = statistics.condition;
+  pybind11::dict passes;
+  pybind11::dict seconds;
+  for (const PredictedCost& cost : choice.costs) {
+    const pybind11::str name(cost.solver.data(), cost.solver.size());
+    passes[name] = cost.passes;
+    seconds[name] = cost.seconds;
+  }
+  pybind11::dict out;
+  out["solver"] = choice.solver;
+  out["reason"] = choice.reason;
+  out["seconds"] = seconds;
+  out["passes"] = passes;
+  out["statistics"] = numbers;
+  return out;
+}
+
 // What it reports once; takes the state out of a FitResult or a MultiFitResult.
 template <class Result>
 void report_run(Result& result, pybind11::dict& out) {
   out["solver"] = result.solver;
+  out["auto_report"] = to_dict(result.choice);
   out["sampling"] = result.sampling;
   result.draw_shares.resize(10);
   out["draw_shares"] = hand_over(std::move(result.draw_shares));

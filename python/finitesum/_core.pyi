@@ -97,8 +97,28 @@ def scales_columns(
     intercept_scaling: float,
     solver: str,
     sampling: str,
+    step_rule: str,
     step_size: float,
+    solver_options: dict[str, Any],
+    n_outputs: int,
 ) -> bool: ...
+def automatic_solver(
+    X: _DenseMatrix | _SparseMatrix,
+    sample_weight: _Float | None,
+    *,
+    loss: str,
+    loss_parameter: float,
+    alpha: float,
+    l1_ratio: float,
+    fit_intercept: bool,
+    intercept_scaling: float,
+    solver: str,
+    sampling: str,
+    step_rule: str,
+    step_size: float,
+    solver_options: dict[str, Any],
+    n_outputs: int,
+) -> str: ...
 def check_solver_options(options: dict[str, Any], /) -> None: ...
 def loss_names() -> list[str]: ...
 def optimizer_names() -> list[str]: ...
@@ -138,7 +158,6 @@ class Optimizer:
 
 def penalty_names() -> list[str]: ...
 def solver_names(has_l1: bool = False) -> list[str]: ...
-def automatic_solver(X: _DenseMatrix | _SparseMatrix, has_l1: bool) -> str: ...
 def sampling_choices() -> list[str]: ...
 def step_size_choices() -> list[str]: ...
 def fingerprint(array: NDArray[Any]) -> int: ...

@@ -1,6 +1,6 @@
 """What the core reports of a fit."""
 
-from typing import TypedDict
+from typing import Any, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +23,7 @@ class Run(TypedDict):
     """What outputs fitted together have in common."""
 
     solver: str
+    auto_report: dict[str, Any] | None  # of "auto"
     sampling: str
     draw_shares: NDArray[np.float64]
     state: NDArray[np.float64]  # empty unless asked for

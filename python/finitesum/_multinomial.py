@@ -13,6 +13,7 @@ from finitesum._validation import core_matrix
 from finitesum.linear._solve import Problem
 
 _EPS = float(np.finfo(np.float64).eps)
+_NEWTON_WIDTH = 1000  # coefficients and intercepts of all classes
 
 
 def class_codes(
@@ -69,6 +70,8 @@ def certify_multinomial(
     """
     tight, tol = 1.1, 1e-12
     n_classes = len(coef)
+    # The last digits of a bound are a step of Newton's, but many epochs of what "auto" may take.
+    is_narrow = coef.size + n_classes <= _NEWTON_WIDTH
     codes, class_weights = class_codes(y, weight, n_classes)
     share = class_weights / class_weights.sum()
     null = float(entr(share).sum()) if fit_intercept else math.log(n_classes)
@@ -94,7 +97,7 @@ def certify_multinomial(
         alpha=problem.alpha,
         l1_ratio=problem.l1_ratio,
         fit_intercept=fit_intercept,
-        solver="auto",
+        solver="newton" if is_narrow else "auto",
         sampling="auto",
         step_size=0.0,
         tol=0.0,

@@ -23,7 +23,7 @@ from finitesum.smoothness import SmoothnessReport, smoothness_report
 _SEPARATED = 1e-3
 # Where the separator is looked for: the loss that finds it has an optimum without a penalty too.
 _SEPARATOR_C = (1e4, 1e8)
-# "auto" takes Newton, which conditioning does not slow down, up to so many columns.
+# Up to so many columns "auto" takes Newton, which conditioning does not slow down.
 _NEWTON_COLUMNS = 1000
 
 

@@ -150,6 +150,10 @@ class LinearEstimator(LinearModel):
         self.null_objective_ = _per_output([r["null_objective"] for r in results])
         self.objective_ = _per_output([r["objective"] for r in results])
         self.solver_ = _per_output([r["solver"] for r in results])
+        reports = [r["auto_report"] for r in results]
+        self.auto_report_ = reports[0] if len(results) == 1 else reports
+        if self.solver != "auto":
+            self.auto_report_ = None
         self.sampling_ = _per_output([r["sampling"] for r in results])
         self.stopping_ = _per_output([r["stopping"] for r in results])
         self.converged_ = all(r["converged"] for r in results)

@@ -140,7 +140,8 @@ def _groups(
     X: CoreMatrix, weight: NDArray[np.float64] | None, problems: list[Problem], control: Control
 ) -> list[range]:
     """Choose the outputs to fit together: neighbors of the same problem, if the solver can."""
-    together = cache(lambda problem: _go_together(X, weight, problem, control))
+    most = min(len(problems), _MOST_TOGETHER)
+    together = cache(lambda problem: _go_together(X, weight, problem, control, most))
     groups = [range(0, 1)]
     for k in range(1, len(problems)):
         group = groups[-1]
@@ -153,7 +154,11 @@ def _groups(
 
 
 def _go_together(
-    X: CoreMatrix, weight: NDArray[np.float64] | None, problem: Problem, control: Control
+    X: CoreMatrix,
+    weight: NDArray[np.float64] | None,
+    problem: Problem,
+    control: Control,
+    n_outputs: int,
 ) -> bool:
     """Whether outputs with this problem share their steps.
 
@@ -161,24 +166,24 @@ def _go_together(
     sharing saves time.
     """
     solver = control.solver
+    of_problem: dict[str, Any] = {
+        "loss": problem.loss,
+        "loss_parameter": problem.loss_parameter,
+        "alpha": problem.alpha,
+        "l1_ratio": problem.l1_ratio,
+        "fit_intercept": control.fit_intercept,
+        "intercept_scaling": problem.intercept_scaling,
+        "sampling": control.sampling,
+        "step_rule": control.step_rule,
+        "step_size": control.step_size,
+        "solver_options": control.solver_options,
+        "n_outputs": n_outputs,
+    }
     if solver == "auto":
-        has_l1 = problem.alpha * problem.l1_ratio > 0.0
-        solver = _core.automatic_solver(X, has_l1=has_l1)
+        solver = _core.automatic_solver(X, weight, solver=solver, **of_problem)
     if not _core.suits_several_outputs(solver, control.solver_options):
         return False
-    return isinstance(X, tuple) or not _core.scales_columns(
-        X,
-        weight,
-        loss=problem.loss,
-        loss_parameter=problem.loss_parameter,
-        alpha=problem.alpha,
-        l1_ratio=problem.l1_ratio,
-        fit_intercept=control.fit_intercept,
-        intercept_scaling=problem.intercept_scaling,
-        solver=solver,
-        sampling=control.sampling,
-        step_size=control.step_size,
-    )
+    return isinstance(X, tuple) or not _core.scales_columns(X, weight, solver=solver, **of_problem)
 
 
 def _start_of(start: Start, problem: Problem, group: range) -> tuple[NDArray[np.float64], Any]:
@@ -256,6 +261,7 @@ def _split(found: MultiFitResult) -> list[FitResult]:
     coef, intercept = np.ascontiguousarray(found["coef"].T), found["intercept"]
     common: Run = {
         "solver": found["solver"],
+        "auto_report": found["auto_report"],
         "sampling": found["sampling"],
         "draw_shares": found["draw_shares"],
         "state": found["state"],
