@@ -68,6 +68,7 @@ def assert_twins(problem, kind, layouts, *, scaling=(1.0, 0.0), sampling="unifor
         scale = max(1.0, np.abs(w / units).max())
         assert_allclose(result["coef"] / units, w / units, rtol=1e-10, atol=1e-12 * scale)
         assert_allclose(result["intercept"], b, rtol=1e-10, atol=1e-11 * scale)
+    return outer
 
 
 @each_kind
@@ -78,6 +79,13 @@ def test_centers_are_the_twins(kind, loss, l1_ratio):
     for intercept, sampling in product([True, False], ["uniform", "lipschitz"]):
         problem = replace(base, intercept=intercept)
         assert_twins(problem, kind, LAYOUTS, sampling=sampling)
+
+
+def test_steps_along_which_the_envelope_rises_are_taken_back():
+    """Far targets: the steps double where Huber's loss is linear, and overshoot where it is not."""
+    problem = random_problem("huber", weighted=True, seed=3)
+    problem = replace(problem, y=10 * problem.y, alpha=1e-4, l1_ratio=0.0, intercept=True)
+    assert assert_twins(problem, "qning", LAYOUTS, epochs=12).taken_back > 0
 
 
 @each_kind

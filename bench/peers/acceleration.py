@@ -1,4 +1,4 @@
-"""Passes and seconds to a relative gap of 1e-6 with and without an outer loop, as Markdown.
+"""Passes and CPU seconds to a relative gap of 1e-6 with and without an outer loop, as Markdown.
 
     python -m bench.peers.acceleration [a9a protein covtype] [--passes 600] [--seed 0] [--unscaled]
 
@@ -9,6 +9,7 @@ not within the passes.
 """
 
 import argparse
+import time
 import warnings
 from typing import Any
 
@@ -36,6 +37,7 @@ def run(
     of_solver: dict[str, Any] = {} if acceleration is None else {"acceleration": acceleration}
     if unscaled and solver != "katyusha":
         of_solver["scale_columns"] = False
+    begin = time.process_time()
     model = finitesum.LogisticRegression(
         C=100.0,
         solver=solver,
@@ -46,11 +48,12 @@ def run(
         callback=lambda check: check["passes"] >= passes,  # an epoch of SVRG is three
         **options,
     ).fit(data.X, data.y)
+    seconds = time.process_time() - begin
     history = model.history_
     if not model.converged_:
         reached = history["gap"][-1] / model.null_objective_
         return f"- ({reached:.0e})"
-    return f"{history['passes'][-1]:.0f} / {history['seconds'][-1]:.2f} s"
+    return f"{history['passes'][-1]:.0f} / {seconds:.2f} s"
 
 
 def main() -> None:

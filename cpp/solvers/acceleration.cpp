@@ -29,21 +29,14 @@ double squared_distance(const double* a, const double* b, std::size_t n) {
 LimitedMemory::LimitedMemory(std::size_t n_columns)
     : n_columns_(n_columns), steps_(capacity * n_columns), changes_(capacity * n_columns), products_(capacity) {}
 
-void LimitedMemory::learn(const double* step, const double* change) {
-  constexpr double least_cosine = 1e-10;
+void LimitedMemory::learn(const double* step, const double* change, double inverse) {
   const double product = dot(step, change, n_columns_);
-  if (!(product > least_cosine * std::sqrt(dot(step, step, n_columns_) * dot(change, change, n_columns_)))) return;
+  if (!(product > inverse * dot(change, change, n_columns_))) return;
   std::copy_n(step, n_columns_, this->step(next_));
   std::copy_n(change, n_columns_, this->change(next_));
   products_[next_] = product;
   next_ = (next_ + 1) % capacity;
   size_ = std::min(size_ + 1, capacity);
-}
-
-void LimitedMemory::forget_last() {
-  if (size_ == 0) return;
-  --size_;
-  next_ = place(0);
 }
 
 void LimitedMemory::multiply(double* v, double scale) {
@@ -104,13 +97,12 @@ bool OuterLoop::advance(const double* w, double length, double residual) {
     return kappa_ != last_kappa;
   }
   ++inner_epochs_;
-  const double squared_move = squared_distance(center_.data(), w, p);
-  if (residual > rule_.accuracy * kappa_ * std::sqrt(squared_move) && inner_epochs_ < most_epochs) return false;
+  const double move = std::sqrt(squared_distance(center_.data(), w, p));
+  if (residual > rule_.accuracy * kappa_ * move && inner_epochs_ < most_epochs) return false;
   inner_epochs_ = 0;
   if (kind_ == Acceleration::catalyst) {
     extrapolate(w);
-  } else if (!step_back(squared_move)) {
-    squared_move_ = squared_move;
+  } else {
     step_by_envelope(w);
   }
   return true;
@@ -156,33 +148,38 @@ void OuterLoop::extrapolate(const double* w) {
   }
 }
 
-// A quasi-Newton step must not double the envelope's gradient; otherwise the plain proximal step from the last center
-// is taken instead. The paper compares values of the envelope, which would cost the table methods a sweep.
-bool OuterLoop::step_back(double squared_move) {
-  constexpr double most_growth = 2;
-  if (!is_trial_ || squared_move <= most_growth * most_growth * squared_move_) return false;
-  memory_[0].forget_last();
-  is_trial_ = false;
-  center_ = solution_;
-  return true;
-}
-
+// Gradients g at y and g+ at y + s tell whether the envelope has risen along s: by the trapezoidal rule, exact for a
+// quadratic, the change is s.(g + g+)/2. If so, the plain proximal step from y is taken instead. No step is longer than
+// twice the last one, or the move to the inner solution: where the envelope is all but flat, errors of the gradients
+// pass for its curvature.
 void OuterLoop::step_by_envelope(const double* w) {
+  constexpr double most_growth = 2;
   const std::size_t p = center_.size();
   for (std::size_t j = 0; j < p; ++j) gradient_[j] = kappa_ * (center_[j] - w[j]);
+  double radius = std::sqrt(squared_distance(center_.data(), w, p));
+  bool has_risen = false;
   if (has_gradient_) {
     // The pair of differences is formed in place of what it is formed from.
     for (std::size_t j = 0; j < p; ++j) last_center_[j] = center_[j] - last_center_[j];
+    has_risen = is_trial_ &&
+                dot(last_center_.data(), gradient_.data(), p) > -dot(last_center_.data(), last_gradient_.data(), p);
+    if (is_trial_) radius = std::max(radius, std::sqrt(dot(last_center_.data(), last_center_.data(), p)));
     for (std::size_t j = 0; j < p; ++j) last_gradient_[j] = gradient_[j] - last_gradient_[j];
-    memory_[0].learn(last_center_.data(), last_gradient_.data());
+    memory_[0].learn(last_center_.data(), last_gradient_.data(), 1 / kappa_);
   }
   has_gradient_ = true;
-  is_trial_ = !memory_[0].empty();
   last_center_ = center_;
   last_gradient_ = gradient_;
+  is_trial_ = !has_risen && !memory_[0].empty();
+  if (has_risen) {
+    center_ = solution_;
+    return;
+  }
   std::copy_n(w, p, solution_.begin());
   memory_[0].multiply(gradient_.data(), 1 / kappa_);
-  for (std::size_t j = 0; j < p; ++j) center_[j] -= gradient_[j];
+  const double length = std::sqrt(dot(gradient_.data(), gradient_.data(), p));
+  const double share = length > most_growth * radius ? most_growth * radius / length : 1;
+  for (std::size_t j = 0; j < p; ++j) center_[j] -= share * gradient_[j];
 }
 
 void OuterLoop::transfer(Archive& archive) {

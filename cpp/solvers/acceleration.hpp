@@ -13,7 +13,8 @@
 //               an acute angle: B. O'Donoghue, E. Candes, "Adaptive restart for accelerated gradient schemes", Found.
 //               Comput. Math. 15 (2015), section 3.2. mu, which is all the penalty's, would else keep beta too large
 //     QNing     L-BFGS on the Moreau envelope of G, whose gradient at y_k is kappa (y_k - w_k)
-//               same authors, "An inexact quasi-Newton algorithm", SIAM J. Optim. 29 (2019), algorithm 1
+//               same authors, "An inexact quasi-Newton algorithm", SIAM J. Optim. 29 (2019), algorithm 1. Where the
+//               paper compares values of the envelope, each a sweep, its gradients decide
 //
 // An inner problem takes one epoch (the papers' rule of thumb), more where the solver says so. With steps that add up
 // to T an epoch shrinks the error along a direction of no curvature by exp(-kappa T), and kappa = contraction / T - mu.
@@ -35,9 +36,9 @@ class LimitedMemory {
  public:
   explicit LimitedMemory(std::size_t n_columns);
 
-  // Learns from a step and the gradient's change along it, unless their product is not positive.
-  void learn(const double* step, const double* change);
-  void forget_last();
+  // Learns from a step and the change along it of a gradient whose Lipschitz constant is 1 / `inverse`. Of a convex
+  // function step . change >= inverse |change|^2: pairs that fall far behind that are errors of the gradients.
+  void learn(const double* step, const double* change, double inverse);
   void forget_all() { size_ = 0; }
   // v <- H v, where H begins as `scale` times the identity.
   void multiply(double* v, double scale);
@@ -91,7 +92,6 @@ class OuterLoop {
   bool is_fast(const double* w);
   void begin(const double* w, double length);
   void extrapolate(const double* w);
-  bool step_back(double squared_move);
   void step_by_envelope(const double* w);
 
   std::optional<Acceleration> kind_;
@@ -104,7 +104,7 @@ class OuterLoop {
   bool is_trial_ = false;  // the center is a quasi-Newton step, to be judged
   bool has_gradient_ = false;
   double momentum_ = 0;      // Catalyst's alpha_k
-  double squared_move_ = 0;  // of the last inner problem, or plain epoch
+  double squared_move_ = 0;  // of the last plain epoch
   std::vector<double> center_;
   std::vector<double> solution_;  // of the last inner problem: w_{k-1}
   std::vector<double> gradient_;  // of the envelope, like the next

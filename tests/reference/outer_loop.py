@@ -11,7 +11,7 @@ FIRST = (np.sqrt(5) - 1) / 2
 class OuterLoop:
     def __init__(self, mu, kind):
         self.mu, self.kind, self.kappa, self.plain = mu, kind, 0.0, 0
-        self.v, self.move = 0.0, np.inf
+        self.v, self.move, self.taken_back = 0.0, np.inf, 0
 
     def advance(self, v, length):
         """The next center after the inner solution v; None while v is the plain solver's."""
@@ -40,18 +40,22 @@ class OuterLoop:
         return v + a * (1 - a) / (square + self.a) * (v - self.v)
 
     def quasi_newton(self, v):
-        g = self.kappa * (self.y - v)
-        if self.trial and g @ g > 4 * self.last[1] @ self.last[1]:
-            self.pairs, self.trial = self.pairs[:-1], False
-            return self.v
+        g, risen, radius = self.kappa * (self.y - v), False, np.linalg.norm(self.y - v)
         if self.last is not None:
             s, t = self.y - self.last[0], g - self.last[1]
-            if s @ t > 1e-10 * np.linalg.norm(s) * np.linalg.norm(t):
+            if s @ t > t @ t / self.kappa:
                 self.pairs = [*self.pairs, (s, t)][-PAIRS:]
-        self.last, self.v, self.trial = (self.y, g), v, bool(self.pairs)
+            risen = self.trial and s @ g > -s @ self.last[1]
+            radius = max(radius, np.linalg.norm(s)) if self.trial else radius
+        self.last, self.trial = (self.y, g), bool(self.pairs) and not risen
+        if risen:
+            self.taken_back += 1
+            return self.v
+        self.v = v
         eye = np.eye(len(v))
         H = eye / self.kappa
         for s, t in self.pairs:
             V = eye - np.outer(s, t) / (s @ t)
             H = V @ H @ V.T + np.outer(s, s) / (s @ t)
-        return self.y - H @ g
+        step = H @ g
+        return self.y - min(1.0, 2 * radius / np.linalg.norm(step)) * step
