@@ -37,7 +37,7 @@ class LimitedMemory {
   explicit LimitedMemory(std::size_t n_columns);
 
   // Learns from a step and the change along it of a gradient whose Lipschitz constant is 1 / `inverse`. Of a convex
-  // function step . change >= inverse |change|^2: pairs that fall far behind that are errors of the gradients.
+  // function step . change >= inverse |change|^2: pairs that fall short of that are errors of the gradients.
   void learn(const double* step, const double* change, double inverse);
   void forget_all() { size_ = 0; }
   // v <- H v, where H begins as `scale` times the identity.
