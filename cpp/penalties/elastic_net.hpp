@@ -24,7 +24,8 @@ struct ElasticNet {
   double lazy_prox(double w, double drift, double step, std::int64_t k) const { return lazy(step)(w, drift, k); }
   double conjugate(double v) const {
     const double excess = math::max(math::abs(v) - l1(), 0.0);
-    return excess == 0.0 ? 0.0 : excess * excess * (0.5 / l2());
+    const double value = excess * excess * (0.5 / l2());  // computed first, for loops that vectorize
+    return excess == 0.0 ? 0.0 : value;
   }
 };
 

@@ -20,7 +20,10 @@ struct L2 {
   double prox(double v, double step) const { return v / (1.0 + step * alpha); }
   LazyProx lazy(double step) const { return {0.0, step * alpha}; }
   double lazy_prox(double w, double drift, double step, std::int64_t k) const { return lazy(step)(w, drift, k); }
-  double conjugate(double v) const { return v == 0.0 ? 0.0 : v * v * (0.5 / alpha); }
+  double conjugate(double v) const {
+    const double value = v * v * (0.5 / alpha);  // computed first, for loops that vectorize
+    return v == 0.0 ? 0.0 : value;
+  }
 };
 
 }  // namespace finitesum

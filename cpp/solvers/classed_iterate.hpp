@@ -116,6 +116,7 @@ class ClassedIterate {
   void wake() {}
   double& coefficient(std::size_t j) { return pairs_[j].v; }
   double& gradient_sum(std::size_t j) { return pairs_[j].d; }
+  static constexpr bool is_centered() { return false; }
   static double center(std::size_t /*j*/) { return 0; }
 
  private:

@@ -58,6 +58,8 @@ struct Balance {
   double factor = 1;  // what is left of them
   std::size_t stride = 1;
 
+  // Whether the rows to shrink are more than a few.
+  bool is_heavy() const { return sign != 0 && stride < 16; }
   // The first multiple of the stride from row `first` on, counted from there.
   std::size_t first_in(std::size_t first) const { return (stride - first % stride) % stride; }
   // Whether row i, a multiple of the stride, is shrunk.
@@ -85,12 +87,10 @@ Balance find_balance(const Problem<View>& problem, const Derivatives& u) {
     for (std::size_t k = 0; k < count; ++k) mass[k] = derivative_or_zero(block[k]);
     for (std::size_t k = 0; problem.s != nullptr && k < count; ++k) mass[k] *= problem.s[first + k];
     for (std::size_t choice = 0; choice < strides.size(); ++choice) {
-      double sum = 0;
-      double magnitude = 0;
-      for (std::size_t k = 0; k < count; k += strides[choice]) {  // a block begins with a multiple of every stride
-        sum += mass[k];
-        magnitude += std::fabs(mass[k]);
-      }
+      const std::size_t stride = strides[choice];  // a block begins with a multiple of every stride
+      const std::size_t size = (count + stride - 1) / stride;
+      const double sum = chained_sum(size, [&](std::size_t k) { return mass[k * stride]; });
+      const double magnitude = chained_sum(size, [&](std::size_t k) { return std::fabs(mass[k * stride]); });
       positive[choice] += (magnitude + sum) / 2;
       negative[choice] += (magnitude - sum) / 2;
     }
@@ -110,24 +110,37 @@ Balance find_balance(const Problem<View>& problem, const Derivatives& u) {
   return balance;
 }
 
-// D(u) for u (n numbers, NaN where unknown) and gradient = (1/S) X^T (s o u), both after the repairs; the gradient is
-// overwritten by that of the repaired u.
 template <class View, class Derivatives>
-double dual_objective(const Problem<View>& problem, const Derivatives& u, double* gradient) {
-  const Balance balance = problem.has_free_intercept() ? find_balance(problem, u) : Balance{};
-  const double intercept_gradient = problem.has_penalized_intercept() ? mean_derivative(problem, u) : 0;
+Balance balance_for(const Problem<View>& problem, const Derivatives& u) {
+  return problem.has_free_intercept() ? find_balance(problem, u) : Balance{};
+}
+
+// Adds what the balance moves in the rows [first, first + count), whose u the block holds, to the gradient.
+template <class View>
+void add_moved(const Problem<View>& problem, const Balance& balance, const double* block, std::size_t first,
+               std::size_t count, double* gradient) {
   const auto& rows = row_kernels(problem.kernels, problem.X);
-  if (balance.sign != 0) {
-    std::array<double, block_rows> room;
-    for_each_block(problem.n_rows(), [&](std::size_t first, std::size_t count) {
-      const double* block = u(first, count, room.data());
-      for (std::size_t k = balance.first_in(first); k < count; k += balance.stride) {
-        if (!balance.shrinks(derivative_or_zero(block[k]))) continue;
-        const double moved = (balance.factor - 1) * block[k];
-        axpy(rows, problem.weight(first + k) * moved / problem.total_weight, problem.X.row(first + k), gradient);
-      }
-    });
+  for (std::size_t k = balance.first_in(first); k < count; k += balance.stride) {
+    if (!balance.shrinks(derivative_or_zero(block[k]))) continue;
+    const double moved = (balance.factor - 1) * block[k];
+    axpy(rows, problem.weight(first + k) * moved / problem.total_weight, problem.X.row(first + k), gradient);
   }
+}
+template <class View, class Derivatives>
+void add_moved(const Problem<View>& problem, const Balance& balance, const Derivatives& u, double* gradient) {
+  if (balance.sign == 0) return;
+  std::array<double, block_rows> room;
+  for_each_block(problem.n_rows(), [&](std::size_t first, std::size_t count) {
+    add_moved(problem, balance, u(first, count, room.data()), first, count, gradient);
+  });
+}
+
+// D(u) for u (n numbers, NaN where unknown) once it is balanced, and the balanced gradient (1/S) X^T (s o u), which is
+// overwritten by that of the u scaled for a pure L1 penalty.
+template <class View, class Derivatives>
+double balanced_dual_objective(const Problem<View>& problem, const Balance& balance, const Derivatives& u,
+                               double* gradient) {
+  const double intercept_gradient = problem.has_penalized_intercept() ? mean_derivative(problem, u) : 0;
   const std::size_t p = problem.n_columns();
   double scale = 1;
   double penalty_conjugate = 0;
@@ -153,6 +166,14 @@ double dual_objective(const Problem<View>& problem, const Derivatives& u, double
     return room;
   });
   return -conjugate / problem.total_weight - penalty_conjugate;
+}
+
+// D(u) after both repairs, for u and its gradient as they are; the gradient is overwritten by that of the repaired u.
+template <class View, class Derivatives>
+double dual_objective(const Problem<View>& problem, const Derivatives& u, double* gradient) {
+  const Balance balance = balance_for(problem, u);
+  add_moved(problem, balance, u, gradient);
+  return balanced_dual_objective(problem, balance, u, gradient);
 }
 
 }  // namespace finitesum

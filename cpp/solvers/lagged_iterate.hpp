@@ -114,6 +114,7 @@ class LaggedIterate {
   void wake() { std::fill_n(current_to_, pairs_.size(), 0.0); }
   double& coefficient(std::size_t j) { return pairs_[j].w; }
   double& gradient_sum(std::size_t j) { return pairs_[j].d; }
+  static constexpr bool is_centered() { return false; }
   static double center(std::size_t /*j*/) { return 0; }
 
  private:

@@ -85,6 +85,8 @@ class DenseIterate {
   void wake() {}
   double& coefficient(std::size_t j) { return w_[j]; }
   double& gradient_sum(std::size_t j) { return d_[j]; }
+  const double* coefficients() const { return w_.data(); }
+  bool is_centered() const { return scaling_.is_on(); }
   double center(std::size_t j) const { return scaling_.is_on() ? scaling_.centers[j] : 0; }
 
  private:
@@ -208,6 +210,7 @@ class ScaledIterate {
   void wake() {}
   double& coefficient(std::size_t j) { return pairs_[j].v; }
   double& gradient_sum(std::size_t j) { return pairs_[j].d; }
+  static constexpr bool is_centered() { return false; }
   static double center(std::size_t /*j*/) { return 0; }
 
  private:

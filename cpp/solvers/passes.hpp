@@ -5,8 +5,7 @@
 #include <array>
 #include <cmath>
 #include <cstddef>
-#include <limits>
-#include <numeric>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -27,16 +26,20 @@ void margins(const Problem<View>& problem, const double* w, double b, std::size_
   }
 }
 
-// Calls work(first, count) for the blocks of all rows; false if control stops the work.
+// Calls work(first, count) for the blocks of all rows, on one thread in their order; false if control stops the work.
 template <class View, class Work>
-bool for_each_row_block(const Problem<View>& problem, Control* control, Work&& work) {
+bool for_each_row_block_on(int n_threads, const Problem<View>& problem, Control* control, Work&& work) {
   if (control == nullptr) control = control_before_start(problem);
   const std::size_t n = problem.n_rows();
   const std::size_t block_work = (problem.X.n_stored() / n + 1) * block_rows;
   return in_parts(n, block_rows, block_work, control, [&](std::size_t begin, std::size_t end) {
-    for_each_block(end - begin, problem.n_threads,
-                   [&](std::size_t first, std::size_t count) { work(begin + first, count); });
+    for_each_block(end - begin, n_threads, [&](std::size_t first, std::size_t count) { work(begin + first, count); });
   });
+}
+
+template <class View, class Work>
+bool for_each_row_block(const Problem<View>& problem, Control* control, Work&& work) {
+  return for_each_row_block_on(problem.n_threads, problem, control, std::forward<Work>(work));
 }
 
 // The margins x_i.w of all rows; false if control stops the work.
@@ -44,20 +47,6 @@ template <class View>
 bool all_margins(const Problem<View>& problem, const double* w, double* z, Control* control = nullptr) {
   return for_each_row_block(
       problem, control, [&](std::size_t first, std::size_t count) { margins(problem, w, 0, first, count, z + first); });
-}
-
-// The mean loss of (w, b), in one sweep over X; infinite if control stops it.
-template <class View>
-double mean_loss(const Problem<View>& problem, const double* w, double b, Control& control) {
-  std::vector<double> losses((problem.n_rows() + block_rows - 1) / block_rows);
-  const bool is_finished = for_each_row_block(problem, &control, [&](std::size_t first, std::size_t count) {
-    std::array<double, block_rows> z;
-    margins(problem, w, b, first, count, z.data());
-    const TargetBlock y(problem.y, first, count);
-    losses[first / block_rows] = problem.loss.value_sum(z.data(), y.data(), problem.weights_from(first), count);
-  });
-  if (!is_finished) return std::numeric_limits<double>::infinity();
-  return std::accumulate(losses.begin(), losses.end(), 0.0) / problem.total_weight;
 }
 
 // Adds (1/S) sum_i s_i u_i x_i over the rows [first, first + count) to the gradient.

@@ -1,5 +1,4 @@
-// What SAG, SAGA and SVRG share around their update rules: the loop over drawn rows, starting points, and the primal
-// half of a check.
+// What SAG, SAGA and SVRG share around their update rules: the loop over drawn rows, and starting points.
 #pragma once
 
 #include <algorithm>
@@ -34,6 +33,7 @@ void load_iterate(Iterate& iterate, std::size_t n, const std::vector<double>& st
 template <class Iterate>
 double center_prediction(Iterate& iterate, std::size_t n) {
   double sum = 0;
+  if (!iterate.is_centered()) return sum;
   for (std::size_t j = 0; j < n; ++j) sum += iterate.center(j) * iterate.coefficient(j);
   return sum;
 }
@@ -171,38 +171,6 @@ void transfer_iterate(Archive& archive, Iterate& iterate, std::size_t n) {
     archive(iterate.coefficient(j));
     archive(iterate.gradient_sum(j));
   }
-}
-
-// The certificate of a settled iterate, unfinished if control stops the sweep; `dual(gradient)` returns D(u) and may
-// use the p doubles it is lent.
-template <class View, class Iterate, class Dual>
-Certificate check_iterate(const Problem<View>& problem, Iterate& iterate, double intercept, double* scratch,
-                          Control& control, Dual&& dual) {
-  const std::size_t p = problem.n_columns();
-  Certificate certificate;
-  // One pass over the coefficients for three purposes: on wide sparse data it costs as much as some rows.
-  std::size_t nonzeros = 0;
-  const double penalty = std::visit(
-      [&](const auto& each) {
-        return chained_sum(p, [&](std::size_t j) {
-          const double w = iterate.coefficient(j);
-          scratch[j] = w;
-          nonzeros += w != 0;
-          return each.value(w);
-        });
-      },
-      problem.penalty);
-  certificate.nonzeros = static_cast<double>(nonzeros);
-  certificate.objective =
-      mean_loss(problem, scratch, intercept, control) + penalty + problem.intercept_penalty.value(intercept);
-  if (control.stopped() && std::isinf(certificate.objective)) return certificate;
-  if (has_finite_gap(problem)) {
-    certificate.lower_bound = dual(scratch);
-  } else {
-    std::vector<double> gradient(p);
-    certificate.gradient_norm = gradient_norm(problem, scratch, intercept, gradient.data(), &control);
-  }
-  return certificate;
 }
 
 }  // namespace finitesum

@@ -27,6 +27,7 @@
 #include "solvers/any.hpp"
 #include "solvers/intercept.hpp"
 #include "solvers/row_loop.hpp"
+#include "solvers/table_check.hpp"
 
 namespace finitesum {
 namespace {
@@ -43,6 +44,7 @@ class DualImage {
 
   double& v(std::size_t j) { return v_[j]; }
   double coefficient(std::size_t j) const { return math::soft_threshold(v_[j], threshold_); }
+  const double* coefficients() const { return threshold_ == 0 ? v_.data() : w_.data(); }  // of dense rows
 
   template <class Row>
   double predict(const Row& row) const {
@@ -118,10 +120,8 @@ class Sdca final : public Solver {
   }
 
   Certificate check(Control& control) override {
-    return check_iterate(problem_, image_, intercept(), coef_, control, [&](double* gradient) {
-      for (std::size_t j = 0; j < problem_.n_columns(); ++j) gradient[j] = -problem_.l2() * image_.v(j);
-      return dual_objective(problem_, StoredDerivatives{u_.data()}, gradient);
-    });
+    const auto gradient_of = [&, l2 = problem_.l2()](std::size_t j) { return -l2 * image_.v(j); };
+    return check_iterate(problem_, image_, intercept(), u_.data(), gradient_of, coef_, control);
   }
   std::size_t check_work() const override { return problem_.X.n_stored() + problem_.n_rows(); }
   bool checks_are_free() const override { return false; }

@@ -17,6 +17,7 @@
 #include "solvers/lazy_updates.hpp"
 #include "solvers/row_loop.hpp"
 #include "solvers/solver.hpp"
+#include "solvers/table_check.hpp"
 
 namespace finitesum {
 
@@ -62,14 +63,13 @@ class TableSolver final : public Solver {
   Certificate check(Control& control) override {
     iterate_.settle();
     const double intercept = intercept_ - center_prediction(iterate_, problem_.n_columns());
-    return check_iterate(problem_, iterate_, intercept, coef_, control, [&](double* gradient) {
-      const double to_mean = 1 / problem_.total_weight;
-      const std::size_t p = problem_.n_columns();
-      for (std::size_t j = 0; j < p; ++j)
-        gradient[j] = (iterate_.gradient_sum(j) + iterate_.center(j) * intercept_sum_) * to_mean;
-      for (std::size_t j = 0; outer_.kappa() != 0 && j < p; ++j) gradient[j] += outer_.pull(j) / scaling_.unit(j);
-      return dual_objective(problem_, StoredDerivatives{table_.data()}, gradient);
-    });
+    const double to_mean = 1 / problem_.total_weight;
+    const bool is_pulled = outer_.kappa() != 0;
+    const auto gradient_of = [&](std::size_t j) {
+      const double of_loss = (iterate_.gradient_sum(j) + iterate_.center(j) * intercept_sum_) * to_mean;
+      return is_pulled ? of_loss + outer_.pull(j) / scaling_.unit(j) : of_loss;
+    };
+    return check_iterate(problem_, iterate_, intercept, table_.data(), gradient_of, coef_, control);
   }
 
   std::size_t check_work() const override { return problem_.X.n_stored() + problem_.n_rows(); }
