@@ -1,5 +1,9 @@
 """Stochastic gradient descent in the core: its plain twin's path, sparse as dense, resumed."""
 
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import scipy.sparse as sp
@@ -251,6 +255,45 @@ def test_resumed_is_uninterrupted(penalty, average, rate):
         state = last["state"]
     assert np.array_equal(parts, whole)
     assert np.array_equal(last["state"], result["state"])
+
+
+HASHES = """
+import hashlib, importlib.util, sys
+import numpy as np
+
+spec = importlib.util.spec_from_file_location("finitesum._core", sys.argv[1])
+core = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(core)
+rng = np.random.default_rng(0)
+X = rng.normal(size=(300, 37)) * (rng.random((300, 37)) < 0.5)
+rows, columns = np.nonzero(X)
+indptr = np.searchsorted(rows, np.arange(301)).astype(np.int32)
+codes = np.digitize(X[:, 0] + rng.normal(size=300), [-0.5, 0.5]).astype(np.int32)
+signs = np.where(codes > 0, 1.0, -1.0)
+total = hashlib.sha256()
+for A in (X, X.astype(np.float32), (X[rows, columns], columns.astype(np.int32), indptr, 37)):
+    for loss, n_classes in (("logistic", 0), ("hinge", 0), ("multinomial", 3)):
+        for optimizer in ("sgd", "adam"):
+            total.update(core.fit_sgd(
+                A, codes if n_classes else signs, None, loss=loss, loss_parameter=1.0,
+                n_classes=n_classes, alpha=0.01, l1_ratio=0.3, fit_intercept=True, max_iter=3,
+                optimizer=optimizer, average="weighted", batch_size=3, learning_rate="invscaling",
+                schedule={"power_t": 0.3}, keep_state=True,
+            )["state"].tobytes())
+print(core.isa(), total.hexdigest())
+"""
+
+
+def test_bits_do_not_depend_on_the_instruction_set():
+    found = [
+        subprocess.run(
+            [sys.executable, "-c", HASHES, _core.__file__],
+            env={**os.environ, "FINITESUM_ISA": isa}, capture_output=True, text=True, check=True,
+        ).stdout.split()
+        for isa in _core.available_isas()
+    ]  # fmt: skip
+    assert [isa for isa, _ in found] == list(_core.available_isas())
+    assert len({bits for _, bits in found}) == 1
 
 
 def test_l1_makes_exact_zeros():

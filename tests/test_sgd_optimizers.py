@@ -68,6 +68,21 @@ def test_resumed_is_uninterrupted(rule, layout):
     assert np.array_equal(last["state"], result["state"])
 
 
+@pytest.mark.parametrize("rule", ["sgd", *RULES])
+def test_dense_and_sparse_rows_take_turns(rule):
+    found = {}
+    for kinds in (("dense", "dense"), ("dense", "csr"), ("csr", "dense")):
+        state = None
+        for kind in kinds * 2:
+            found[kinds], last = core(
+                LAYOUTS[kind], epochs=1, optimizer=rule, batch_size=batch_size(rule), state=state,
+                keep_state=True, average="uniform",
+            )  # fmt: skip
+            state = last["state"]
+    for mixed in found.values():
+        assert_allclose(mixed, found["dense", "dense"], rtol=1e-10, atol=1e-10)
+
+
 def test_momentum_has_its_parameters():
     found = [
         core(X, optimizer="momentum", optimizer_options={"momentum": momentum})[0]

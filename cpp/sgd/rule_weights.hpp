@@ -31,7 +31,7 @@ class RuleWeights {
   // Forgets all but the coefficients.
   virtual void start(const std::vector<double>& coef) = 0;
   virtual void read(std::vector<double>& coef) = 0;
-  virtual void transfer(Archive& archive) = 0;
+  virtual void transfer(Archive& archive) = 0;  // dense and sparse alike: the next rows may be of the other kind
 };
 
 namespace detail {
@@ -87,8 +87,10 @@ class RuleWeightsOf<DenseView<T>, Rule> final : public RuleWeights<DenseView<T>>
   void read(std::vector<double>& coef) override { coef = w_; }
   void transfer(Archive& archive) override {
     archive.integer(n_steps_);
-    archive(w_);
-    for (std::vector<double>& slot : slots_) archive(slot);
+    for (std::size_t j = 0; j < w_.size(); ++j) {
+      archive(w_[j]);
+      for (std::size_t i = 0; i < Rule::n_slots; ++i) archive(slots_[i][j]);
+    }
     intercept_.transfer(archive);
   }
 
