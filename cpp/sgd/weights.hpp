@@ -62,8 +62,9 @@ class Weights {
   template <class AnyRow>
   void add(AnyRow x, double a) {
     const double change = a / scale_;
-    if (level_ == 0 && sums_.empty() && ball_ == Ball::none) {
-      add_plainly(x, change);
+    if (level_ == 0 && ball_ == Ball::none) {  // path_sum(u) is A u
+      add_plainly(x, change, u_);
+      if (!sums_.empty()) add_plainly(x, -change * totals_.back().a, sums_);
       return;
     }
     for_each_entry(x, [&](std::size_t j, double x_j) { move(j, change * x_j); });
@@ -189,11 +190,11 @@ class Weights {
     for (std::size_t k = 0; k < x.size; ++k) visit(static_cast<std::size_t>(x.indices[k]), double{x.values[k]});
   }
 
-  void add_plainly(Row x, double change) { axpy(kernels_, change, x, u_.data()); }
+  void add_plainly(Row x, double change, std::vector<double>& to) { axpy(kernels_, change, x, to.data()); }
   // Of another type: a gradient.
   template <class AnyRow>
-  void add_plainly(AnyRow x, double change) {
-    for_each_entry(x, [&](std::size_t j, double x_j) { u_[j] += change * x_j; });
+  void add_plainly(AnyRow x, double change, std::vector<double>& to) {
+    for_each_entry(x, [&](std::size_t j, double x_j) { to[j] += change * x_j; });
   }
 
   double above_level(double u) const { return math::soft_threshold(u, level_); }
