@@ -152,14 +152,39 @@ def test_l1_step_is_the_prox_in_the_metric_of_the_step(name):
     assert not np.array_equal(prox, smooth)
 
 
-@pytest.mark.parametrize("name", ["adam", "adamw", "amsgrad", "nadam", "adamax"])
-def test_long_waits_of_adam_and_kin_end_where_dense_steps_do(name):
-    """Longer than what is replayed step by step: what is left out is below rounding."""
-    g, w = np.zeros((1500, 3)), np.ones(3)
-    g[:5], g[1400] = gradients(5, 3), 1.0
-    path, slots = dense_path(name, {}, w, g, rates(1500), decoupled=0.01)
-    actual = sparse_end(name, {}, w, g, rates(1500), 2048, decoupled=0.01)
-    assert_allclose(actual, np.array([path[-1], *slots]), rtol=1e-11, atol=1e-14)
+WAITING = [
+    *[
+        ("adam", {"eps_mode": mode, "eps": eps})
+        for mode in ("inside", "outside")
+        for eps in (0.0, 1e-8, 1e-2)
+    ],
+    ("adam", {"bias_correction": False}),
+    ("adam", {"beta1": 0.5, "beta2": 0.9}),
+    (
+        "adam",
+        {"beta1": 0.99, "beta2": 0.9},
+    ),  # the momentum outlives the root: nothing is ever spent
+    *[(name, {}) for name in ("adamw", "amsgrad", "nadam", "adamax")],
+    ("amsgrad", {"eps_mode": "inside", "eps": 1e-3}),
+    ("nadam", {"eps_mode": "inside", "eps": 1e-3}),
+    ("adamax", {"eps": 0.5}),  # reached while u decays
+]
+
+
+@pytest.mark.parametrize(("name", "options"), WAITING)
+@pytest.mark.parametrize("decoupled", [0.0, 0.1])
+def test_long_waits_of_adam_and_kin_end_where_dense_steps_do(name, options, decoupled):
+    """Waits from one step to thousands, early and late, while the rate changes or not."""
+    n_steps, n = 3000, 12
+    g = gradients(n_steps, n, density=0.002)
+    g[:3], g[:, 0] = gradients(3, n, seed=1), 0.0
+    g[::7, 1] = 1.0
+    learning_rates = np.where(
+        np.arange(n_steps) < 1000, 0.05 / np.sqrt(1 + np.arange(n_steps)), 1e-3
+    )
+    path, slots = dense_path(name, options, np.ones(n), g, learning_rates, decoupled=decoupled)
+    actual = sparse_end(name, options, np.ones(n), g, learning_rates, 4096, decoupled=decoupled)
+    assert_allclose(actual, np.array([path[-1], *slots]), rtol=1e-10, atol=1e-13)
 
 
 @pytest.mark.parametrize("momentum", [0.5, 0.9])

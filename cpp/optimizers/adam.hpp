@@ -53,19 +53,32 @@ struct Adam : RuleDefaults {
   }
 
   // Without gradients step i moves w by at most rate / (1 - beta1^k) |m| / sqrt(v') q^i, q = beta1 / sqrt(beta2), and
-  // |m| <= sqrt(v) (1 - beta1) / sqrt((1 - beta2) (1 - q^2)) (Cauchy and Schwarz). What steps beyond steps_to_replay()
-  // would add is below 2^-60 of that rate-sized bound.
-  using Idle = Averages;
+  // |m| <= sqrt(v) (1 - beta1) / sqrt((1 - beta2) (1 - q^2)) (Cauchy and Schwarz): beyond spent_after() steps all moves
+  // together are below 2^-60 of that rate-sized bound on one.
+  using Idle = AveragedSteps;
+  static constexpr bool has_spending = true;
   static bool can_idle(const Decay& decay) { return decay.l2 == 0.0 && decay.l1 == 0.0; }
-  std::size_t steps_to_replay() const { return complete_after(beta1 / math::sqrt(beta2)); }
-  Idle idle(double rate, std::int64_t /*k*/, const Decay& decay) const {
-    return {1.0 - rate * decay.decoupled, beta1, beta2};
+  std::size_t spent_after() const { return complete_after(beta1 / math::sqrt(beta2)); }
+  Idle idle(double rate, std::int64_t k, const Decay& decay) const {
+    const auto s = step<double>(rate, k);
+    return Idle::one(1.0 - rate * decay.decoupled, beta1, beta2, beta2, s.rate * beta1, s.root.scale * beta2);
   }
-  static void catch_up(const Idle& missed, const Decay&, double& w, double* slots) {
-    missed.apply(w, slots[0], slots[1]);
+  static bool is_exact(const Idle& missed, const double* /*slots*/) { return missed.is_accurate(); }
+  void take(const Idle& missed, double& w, double* slots) const { take_under(missed, slots[1], w, slots); }
+  static void forget(const Idle& missed, double& w, double* slots) {
+    w *= missed.shrink;
+    slots[0] *= missed.keep1;
+    slots[1] *= missed.keep2;
   }
 
  protected:
+  // v: what stands under the root
+  void take_under(const Idle& missed, double v, double& w, double* slots) const {
+    const Root<double> root(1.0, eps, eps_mode);
+    const double move = slots[0] * missed.sum(v, root.inside, root.outside);
+    forget(missed, w, slots);
+    w -= move;
+  }
   template <class T>
   FINITESUM_INLINE static void average(const Step<T>& s, T g, T* slots) {
     slots[0] = s.beta1 * slots[0] + s.fresh1 * g;

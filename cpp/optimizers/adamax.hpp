@@ -46,16 +46,26 @@ struct Adamax : RuleDefaults {
     return length;
   }
 
-  // As for Adam (adam.hpp), with q = beta1 / beta2, since u shrinks by beta2 per step.
-  using Idle = Averages;
+  // As for Adam (adam.hpp), with q = beta1 / beta2, since u shrinks by beta2 per step; exact while u stays above eps.
+  using Idle = GeometricSteps;
+  static constexpr bool has_spending = true;
   static bool can_idle(const Decay& decay) { return decay.l2 == 0.0 && decay.l1 == 0.0; }
-  std::size_t steps_to_replay() const { return complete_after(beta1 / beta2); }
-  Idle idle(double rate, std::int64_t /*k*/, const Decay& decay) const {
-    return {1.0 - rate * decay.decoupled, beta1, beta2};
+  std::size_t spent_after() const { return complete_after(beta1 / beta2); }
+  Idle idle(double rate, std::int64_t k, const Decay& decay) const {
+    return {1.0 - rate * decay.decoupled, beta1, beta2, step<double>(rate, k).rate * beta1 / beta2};
   }
-  void catch_up(const Idle& missed, const Decay&, double& w, double* slots) const {
-    missed.apply(w, slots[0], slots[1]);
-    slots[1] = math::max(slots[1], eps);
+  bool is_exact(const Idle& missed, const double* slots) const {
+    return beta2 > 0.0 && slots[1] * missed.keep2 > 2.0 * eps;
+  }
+  void take(const Idle& missed, double& w, double* slots) const {
+    const double move = missed.sum * quotient(slots[0], slots[1]);
+    forget(missed, w, slots);
+    w -= move;
+  }
+  void forget(const Idle& missed, double& w, double* slots) const {
+    w *= missed.shrink;
+    slots[0] *= missed.keep1;
+    slots[1] = math::max(slots[1] * missed.keep2, eps);
   }
 };
 

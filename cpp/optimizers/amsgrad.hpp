@@ -16,6 +16,14 @@ struct Amsgrad : Adam {
     slots[2] = math::max(slots[1], slots[2]);
     return move(s, slots[0], slots[2], w);
   }
+
+  // As for Adam, but v_max stands still.
+  std::size_t spent_after() const { return complete_after(beta1); }
+  Idle idle(double rate, std::int64_t k, const Decay& decay) const {
+    const auto s = step<double>(rate, k);
+    return Idle::one(1.0 - rate * decay.decoupled, beta1, beta2, 1.0, s.rate * beta1, s.root.scale);
+  }
+  void take(const Idle& missed, double& w, double* slots) const { take_under(missed, slots[2], w, slots); }
 };
 
 }  // namespace finitesum

@@ -32,14 +32,22 @@ class MapTree {
       levels_[level + 1].push_back(levels_[level][n - 2].then(levels_[level][n - 1]));
     }
   }
+  const Map& node(std::size_t level, std::size_t i) const { return levels_[level][i]; }
+  // visit(level, i) for the fewest stored compositions that make up maps begin, ..., end - 1, in order.
+  template <class Visit>
+  void for_each_block(std::size_t begin, std::size_t end, Visit&& visit) const {
+    while (begin < end) {
+      const std::size_t level = largest_level(begin, end);
+      visit(level, begin >> level);
+      begin += std::size_t{1} << level;
+    }
+  }
   // The composition of maps begin, ..., end - 1; begin < end.
   Map between(std::size_t begin, std::size_t end) const {
-    std::size_t level = largest_level(begin, end);
+    const std::size_t level = largest_level(begin, end);
     Map result = levels_[level][begin >> level];
-    for (begin += std::size_t{1} << level; begin < end; begin += std::size_t{1} << level) {
-      level = largest_level(begin, end);
-      result = result.then(levels_[level][begin >> level]);
-    }
+    for_each_block(begin + (std::size_t{1} << level), end,
+                   [&](std::size_t l, std::size_t i) { result = result.then(levels_[l][i]); });
     return result;
   }
 
@@ -72,7 +80,8 @@ struct IdleOf<Rule, std::void_t<typename Rule::Idle>> {
 
 }  // namespace detail
 
-// In closed form where the rule has one for this decay, after the few steps that it wants replayed; else step by step.
+// In closed form where the rule has one for this decay, else step by step. A momentum that divides by a root is taken
+// block by block, where the series for a block is exact to rounding; else step by step, too, until it is spent.
 template <class Rule>
 class MissedSteps {
   using Idle = detail::IdleOf<Rule>;
@@ -80,15 +89,12 @@ class MissedSteps {
  public:
   // At most `capacity` steps are remembered; a power of two.
   MissedSteps(const Rule& rule, const Decay& decay, std::size_t capacity)
-      : rule_(rule),
-        decay_(decay),
-        capacity_(capacity),
-        n_replayed_(closed() ? rule.steps_to_replay() : capacity),
-        maps_(n_replayed_ < capacity ? capacity : 1) {
-    if (n_replayed_ > 0) steps_.reserve(capacity);
+      : rule_(rule), decay_(decay), capacity_(capacity), maps_(is_closed() ? capacity : 1) {
+    if (keeps_steps()) steps_.reserve(capacity);
+    if constexpr (Rule::has_spending) spent_after_ = rule.spent_after();
   }
 
-  std::size_t size() const { return n_replayed_ > 0 ? steps_.size() : maps_.size(); }
+  std::size_t size() const { return keeps_steps() ? steps_.size() : maps_.size(); }
   bool full() const { return size() == capacity_; }
   void clear() {
     maps_.clear();
@@ -96,25 +102,30 @@ class MissedSteps {
   }
 
   void push(double rate, std::int64_t k) {
-    if (n_replayed_ > 0) {
-      steps_.push_back({rule_.template step<double>(rate, k), decay_.template step<double>(rate)});
-    }
+    if (keeps_steps()) steps_.push_back({rule_.template step<double>(rate, k), decay_.template step<double>(rate)});
     if constexpr (Idle::exists) {
-      if (n_replayed_ < capacity_) maps_.push(rule_.idle(rate, k, decay_));
+      if (is_closed()) maps_.push(rule_.idle(rate, k, decay_));
     }
   }
 
   // A coordinate that is current to the first `seen` steps becomes current to all of them.
   void catch_up(std::size_t seen, double& w, double* slots) const {
     const std::size_t now = size();
-    const std::size_t replayed = now - seen < n_replayed_ ? now : seen + n_replayed_;
-    if (decay_.l1 == 0.0) {
-      replay<false>(seen, replayed, w, slots);
-    } else {
-      replay<true>(seen, replayed, w, slots);
-    }
+    if (seen == now) return;
     if constexpr (Idle::exists) {
-      if (replayed < now) rule_.catch_up(maps_.between(replayed, now), decay_, w, slots);
+      if (is_closed()) {
+        if constexpr (Rule::has_spending) {
+          spend(seen, now, w, slots);
+        } else {
+          rule_.catch_up(maps_.between(seen, now), decay_, w, slots);
+        }
+        return;
+      }
+    }
+    if (decay_.l1 == 0.0) {
+      replay<false>(seen, now, w, slots);
+    } else {
+      replay<true>(seen, now, w, slots);
     }
   }
 
@@ -124,11 +135,31 @@ class MissedSteps {
     DecayStep<double> decay;
   };
 
-  bool closed() const {
+  bool is_closed() const {
     if constexpr (Idle::exists) {
       return Rule::can_idle(decay_);
     } else {
       return false;
+    }
+  }
+  bool keeps_steps() const { return Rule::has_spending || !is_closed(); }
+
+  void spend(std::size_t begin, std::size_t end, double& w, double* slots) const {
+    maps_.for_each_block(begin, end, [&](std::size_t level, std::size_t i) { spend_block(begin, level, i, w, slots); });
+  }
+  void spend_block(std::size_t begin, std::size_t level, std::size_t i, double& w, double* slots) const {
+    constexpr std::size_t few = 2;  // levels: four steps are cheaper one by one
+    const typename Idle::type& map = maps_.node(level, i);
+    const std::size_t first = i << level;
+    if (slots[0] == 0.0 || first - begin >= spent_after_) {
+      rule_.forget(map, w, slots);
+    } else if (level <= few) {
+      replay<false>(first, first + (std::size_t{1} << level), w, slots);
+    } else if (rule_.is_exact(map, slots)) {
+      rule_.take(map, w, slots);
+    } else {
+      spend_block(begin, level - 1, 2 * i, w, slots);
+      spend_block(begin, level - 1, 2 * i + 1, w, slots);
     }
   }
   template <bool HasL1>
@@ -141,7 +172,7 @@ class MissedSteps {
   Rule rule_;
   Decay decay_;
   std::size_t capacity_;
-  std::size_t n_replayed_;
+  std::size_t spent_after_ = 0;
   MapTree<typename Idle::type> maps_;
   std::vector<Missed> steps_;
 };

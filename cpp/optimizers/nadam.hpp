@@ -65,14 +65,25 @@ struct Nadam : RuleDefaults {
   }
 
   // As for Adam (adam.hpp): without gradients only the momentum term is left.
-  using Idle = Averages;
+  using Idle = AveragedSteps;
+  static constexpr bool has_spending = true;
   static bool can_idle(const Decay& decay) { return decay.l2 == 0.0 && decay.l1 == 0.0; }
-  std::size_t steps_to_replay() const { return complete_after(beta1 / math::sqrt(beta2)); }
-  Idle idle(double rate, std::int64_t /*k*/, const Decay& decay) const {
-    return {1.0 - rate * decay.decoupled, beta1, beta2};
+  std::size_t spent_after() const { return complete_after(beta1 / math::sqrt(beta2)); }
+  Idle idle(double rate, std::int64_t k, const Decay& decay) const {
+    const auto s = step<double>(rate, k);
+    return Idle::one(1.0 - rate * decay.decoupled, beta1, beta2, beta2, s.momentum_rate * beta1, s.root.scale * beta2);
   }
-  static void catch_up(const Idle& missed, const Decay&, double& w, double* slots) {
-    missed.apply(w, slots[0], slots[1]);
+  static bool is_exact(const Idle& missed, const double* /*slots*/) { return missed.is_accurate(); }
+  void take(const Idle& missed, double& w, double* slots) const {
+    const Root<double> root(1.0, eps, eps_mode);
+    const double move = slots[0] * missed.sum(slots[1], root.inside, root.outside);
+    forget(missed, w, slots);
+    w -= move;
+  }
+  static void forget(const Idle& missed, double& w, double* slots) {
+    w *= missed.shrink;
+    slots[0] *= missed.keep1;
+    slots[1] *= missed.keep2;
   }
 
  private:

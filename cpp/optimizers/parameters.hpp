@@ -31,8 +31,9 @@ struct RuleDefaults {
   static constexpr bool full_batch = false;  // whether only gradients of the whole sum make sense
   static constexpr bool has_length = true;   // whether a step has a length per unit of gradient, which L1 needs
 
-  // How many of a coordinate's missed steps have to be taken one by one before `Idle` describes the others.
-  std::size_t steps_to_replay() const { return 0; }
+  // Whether a coordinate moves on by a momentum that is worth 2^-60 of what it was after spent_after() steps. Such a
+  // rule has take(missed, w, slots) if is_exact(missed, slots), and forget(missed, w, slots) for what comes thereafter.
+  static constexpr bool has_spending = false;
 };
 
 // a / b; 0 where b is 0, as in a coordinate that has had no gradient yet and eps = 0.
