@@ -1,199 +1,23 @@
-"""Several outputs of a separable loss in one pass: the slow twin, and each output on its own."""
+"""Several outputs of a separable loss in one pass: optima, certificates, and each on its own."""
 
 import os
 import subprocess
 import sys
 from dataclasses import replace
-from itertools import islice, product
+from itertools import product
 
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
 from finitesum import _core
+from output_problems import LOSSES, SOLVERS, assert_same, best, each, fit, random_outputs
 from reference import problem as single
-from reference.multinomial import svrg_epochs, table_epochs
 from reference.problem import LAYOUTS
-from reference.random_problems import PARAMETERS, PENALTIES, random_matrix, random_targets
-from reference.separable import Separable
-from reference.step_size import StepRule
+from reference.random_problems import PENALTIES
 
-SOLVERS = ["sag", "saga", "svrg"]
-LOSSES = _core.loss_names()
-EPOCHS = (1, 2, 5)
 each_solver = pytest.mark.parametrize("solver", SOLVERS)
 each_loss = pytest.mark.parametrize("loss", LOSSES)
-
-
-def random_outputs(
-    loss="squared", penalty="l2", *, n=30, p=6, K=3, density=0.5, intercept=True, weighted=False,
-    seed=0,
-):  # fmt: skip
-    rng = np.random.default_rng(seed)
-    X = random_matrix(rng, n, p, density)
-    scores = X @ rng.normal(size=(p, K)) + rng.normal(size=K)
-    y = np.column_stack([random_targets(rng, loss, z) for z in scores.T])
-    s = np.where(rng.random(n) < 0.1, 0.0, rng.exponential(size=n)) if weighted else np.ones(n)
-    alpha, l1_ratio = PENALTIES[penalty]
-    return Separable(X, y, s, loss, PARAMETERS.get(loss, 1.0), alpha, l1_ratio, intercept, K)
-
-
-def fit(problem, X=None, **options):
-    defaults = {
-        "solver": "auto", "sampling": "auto", "step_size": 0.0, "tol": 1e-4, "max_iter": 1000,
-        "check_interval": 0, "time_limit": np.inf, "seed": 0, "coef_init": None,
-        "intercepts_init": None, "monitor": None, "y": problem.y,
-    }  # fmt: skip
-    options = {**defaults, **options}
-    if options["coef_init"] is not None:
-        options["coef_init"] = np.ravel(options["coef_init"])
-    return _core.fit_multi(
-        problem.X if X is None else X,
-        options.pop("y").ravel(),
-        None if np.all(problem.s == 1) else problem.s,
-        n_outputs=problem.K,
-        loss=problem.loss,
-        loss_parameter=problem.parameter,
-        alpha=problem.alpha,
-        l1_ratio=problem.l1_ratio,
-        fit_intercept=problem.intercept,
-        intercept_scaling=problem.intercept_scaling,
-        **options,
-    )
-
-
-def each(found, key):
-    return np.array([outcome[key] for outcome in found["outputs"]])
-
-
-def best(problem):
-    """The optimum of each output on its own, by Newton."""
-    return [
-        single.fit(problem.output(k), solver="newton", tol=1e-13, max_iter=300)
-        for k in range(problem.K)
-    ]
-
-
-def start(problem, warm=False):
-    rng = np.random.default_rng(7)
-    W = rng.normal(scale=0.3 * warm, size=(problem.X.shape[1], problem.K))
-    return W, 0.3 * rng.normal(size=problem.K) * problem.intercept
-
-
-def twin(
-    problem, solver, *, sparse, warm=False, step_size=0.0, sampling="uniform", seed=0,
-    solver_options=None,
-):  # fmt: skip
-    options = solver_options or {}
-    rule = StepRule(
-        problem, solver, step_size, sampling == "lipschitz", options.get("batch_size", 1)
-    )
-    W, b = start(problem, warm)
-    if solver == "svrg":
-        epochs = svrg_epochs(problem, rule, W, b, seed=seed, **options)
-    else:
-        jumps = 1 / 16 if sparse and problem.l1 > 0 else 0.0
-        epochs = table_epochs(problem, rule, W, b, seed=seed, mass_growth=jumps)
-    return [(W, b) for W, b, _ in islice(epochs, max(EPOCHS))]
-
-
-def core(problem, solver, X, *, warm=False, **options):
-    W, b = start(problem, warm)
-    return fit(problem, X, solver=solver, coef_init=W, intercepts_init=b, tol=0.0, **options)
-
-
-def assert_same(result, W, b, rtol=1e-12):
-    scale = max(1.0, np.abs(W).max())
-    assert_allclose(result["coef"], W, rtol=rtol, atol=rtol * scale)
-    assert_allclose(result["intercept"], b, rtol=rtol, atol=rtol * scale)
-
-
-@each_solver
-@each_loss
-@pytest.mark.parametrize("penalty", PENALTIES)
-def test_iterates_are_the_twins(solver, loss, penalty):
-    cases = product([False, True], ["uniform", "lipschitz"], [False, True])
-    for case, (intercept, sampling, warm) in enumerate(cases):
-        problem = random_outputs(
-            loss, penalty, K=2 + case, intercept=intercept, weighted=case % 3 > 0, seed=case
-        )
-        if case % 4 in (1, 2):
-            problem = replace(problem, intercept_scaling=2.0)
-        step = 0.0005 if loss == "poisson" else 0.02
-        options = {"sampling": sampling, "step_size": step, "seed": 3, "warm": warm}
-        for sparse, layout in [(False, "dense float64"), (True, "csr int32 float32")]:
-            path = twin(problem, solver, sparse=sparse, **options)
-            for k in EPOCHS:
-                result = core(problem, solver, LAYOUTS[layout](problem.X), max_iter=k, **options)
-                assert result["sampling"] == sampling
-                # twins of SVRG find the best intercept by bracketing
-                assert_same(result, *path[k - 1], rtol=1e-11 if solver == "svrg" else 1e-12)
-
-
-@each_solver
-@pytest.mark.parametrize("penalty", PENALTIES)
-@pytest.mark.parametrize("p", [3, 8, 13, 24, 37])
-def test_dense_rows_of_every_length(solver, penalty, p):
-    """Four rows at a time, often one of them twice; sums of eight lanes and of what is left."""
-    for n, K in [(6, 5), (31, 2)]:
-        problem = random_outputs("huber", penalty, n=n, p=p, K=K, weighted=True, seed=p)
-        path = twin(problem, solver, sparse=False, step_size=0.02)
-        for k, layout in product(EPOCHS, ["dense float64", "dense float32"]):
-            X = LAYOUTS[layout](problem.X)
-            result = core(problem, solver, X, max_iter=k, sampling="uniform", step_size=0.02)
-            assert_same(result, *path[k - 1], rtol=1e-11 if solver == "svrg" else 1e-12)
-
-
-@each_loss
-@pytest.mark.parametrize("iterate", ["last", "random", "average"])
-@pytest.mark.parametrize("batch_size", [1, 4, 30])
-def test_options_of_svrg_are_the_twins(loss, iterate, batch_size):
-    for case, (penalty, sampling) in enumerate(product(PENALTIES, ["uniform", "lipschitz"])):
-        problem = random_outputs(loss, penalty, K=2 + case, weighted=True, seed=case)
-        scaling = 2.0 if case % 2 else np.inf
-        problem = replace(problem, intercept=case % 3 > 0, intercept_scaling=scaling)
-        options = {
-            "sampling": sampling,
-            "step_size": 0.0005 if loss == "poisson" else 0.02,
-            "seed": 3,
-            "solver_options": {
-                "inner_length": [2.0, 0.77][case % 2], "iterate": iterate, "batch_size": batch_size,
-            },
-        }  # fmt: skip
-        path = twin(problem, "svrg", sparse=False, **options)
-        for layout, k in product(["dense float64", "csr int32 float32"], EPOCHS):
-            result = core(problem, "svrg", LAYOUTS[layout](problem.X), max_iter=k, **options)
-            assert_same(result, *path[k - 1], rtol=1e-11)
-
-
-@pytest.mark.parametrize("iterate", ["last", "average"])
-def test_strong_penalties_and_steps_that_grow_with_the_batch(iterate):
-    """Averages of coefficients that go to zero, and of a representation that is folded."""
-    for penalty, alpha in product(["l2", "elastic_net", "l1"], [1.0, 10.0]):
-        problem = random_outputs("squared", penalty, n=200, density=0.3, seed=5)
-        problem.X[:, 0] = 0
-        problem.X[17, 0] = 2.0
-        problem = replace(problem, alpha=alpha * problem.alpha)
-        options = {"solver_options": {"iterate": iterate, "batch_size": 3, "inner_length": 3.0}}
-        path = twin(problem, "svrg", sparse=True, **options)
-        for layout, k in product(["dense float64", "csr int32 float64"], EPOCHS):
-            X = LAYOUTS[layout](problem.X)
-            result = core(problem, "svrg", X, max_iter=k, sampling="uniform", **options)
-            assert_same(result, *path[k - 1], rtol=1e-11)
-
-
-@each_solver
-@pytest.mark.parametrize("sampling", ["uniform", "lipschitz"])
-def test_default_steps_are_those_of_one_output(solver, sampling):
-    for loss in ("squared", "squared_hinge"):
-        problem = random_outputs(loss, "elastic_net", weighted=True, seed=2)
-        path = twin(problem, solver, sparse=False, sampling=sampling)
-        for k in EPOCHS:
-            result = core(problem, solver, problem.X, sampling=sampling, max_iter=k)
-            assert_same(result, *path[k - 1], rtol=1e-11)
-        alone = single.fit(problem.output(1), solver=solver, sampling=sampling, max_iter=5, tol=0.0)
-        steps = each(result, "history")[1]["step_size"]
-        assert_allclose(steps[-1], alone["history"]["step_size"][-1], rtol=1e-13)
 
 
 @each_solver
@@ -397,7 +221,10 @@ for K, loss, penalty in [(3, "squared", "l2"), (5, "huber", "elastic_net"), (10,
     wide = random_outputs(loss, penalty, n=20, p=29, K=K)
     batches = {{"iterate": "average", "batch_size": 3}}
     runs = [("svrg", batches), *((solver, {{}}) for solver in SOLVERS)]
+    runs += [("svrg", {{"store_derivatives": False}}), ("saga", {{"scale_columns": True}})]
     for each_problem, (solver, options), layout in product([problem, wide], runs, LAYOUTS):
+        if "csr" in layout:
+            options = {{key: value for key, value in options.items() if key != "scale_columns"}}
         result = fit(
             each_problem, LAYOUTS[layout](each_problem.X), solver=solver, max_iter=4, tol=0.0,
             solver_options=options,

@@ -146,15 +146,16 @@ def test_other_parameters_start_from_the_coefficients(solver):
 
 
 @each_solver
-def test_outputs_that_would_scale_dense_columns_are_fitted_one_after_the_other(solver):
-    """Those of alike columns share their steps: they run until all have converged."""
+def test_outputs_share_their_steps_whatever_the_columns_units(solver):
+    """All run until the last one has converged, on scaled columns no longer than on even ones."""
     options = {"solver": solver, "alpha": 0.1, "tol": 1e-6, "max_iter": 5000, "random_state": 0}
-    for X, apart in [(design(), False), (design() * 10.0 ** np.arange(-3, P - 3), True)]:
+    epochs = []
+    for X in (design(), design() * 10.0 ** np.arange(-3, P - 3)):
         model = Ridge(**options).fit(X, Y)
-        alone = [Ridge(**options).fit(X, y) for y in Y.T]
-        same = [np.array_equal(model.coef_[k], one.coef_) for k, one in enumerate(alone)]
-        assert same == [apart] * 4
-        assert all(same) or len(set(model.n_iter_)) == 1
+        assert model.converged_
+        assert len(set(model.n_iter_)) == 1
+        epochs.append(model.n_iter_[0])
+    assert epochs[1] <= 20 * epochs[0]
 
 
 @each_solver

@@ -187,17 +187,6 @@ std::string automatic_solver(const FitRequest& request, std::size_t n_outputs) {
       request.X);
 }
 
-bool scales_columns(const FitRequest& request) {
-  return std::visit(
-      [&](const auto& X) {
-        check_csr(X);
-        const auto problem = problem_of(X, request);
-        const SolverSetup setup = setup_of(request, nullptr, 0);
-        return scale_columns(problem, setup, request.solver != "svrg").is_on();
-      },
-      request.X);
-}
-
 std::vector<std::string_view> solver_names(bool has_l1) {
   std::vector<std::string_view> names;
   for (const auto& choice : named_solvers<DenseView<double>>()) {

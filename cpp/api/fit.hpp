@@ -71,9 +71,6 @@ const char* name_of(Stopping stopping);
 std::vector<std::string_view> solver_names(bool has_l1 = false);
 // What "auto" means for so many outputs with this problem, whatever their targets; "sag" if it takes them together.
 std::string automatic_solver(const FitRequest& request, std::size_t n_outputs);
-// Whether the solver that is named there would take steps of their own length for columns (column_scaling.hpp), which
-// only problems of one output have.
-bool scales_columns(const FitRequest& request);
 // With "auto".
 std::vector<std::string_view> sampling_choices();
 std::vector<std::string_view> step_size_choices();

@@ -123,7 +123,6 @@ void bind_fit(py::module_& m) {
       py::arg("solver_options") = py::dict(), py::arg("tol"), py::arg("max_iter"), py::arg("check_interval"),
       py::arg("time_limit"), py::arg("n_threads") = 0, py::arg("seed"), py::arg("coef_init"), py::arg("intercept_init"),
       py::arg("state") = py::none(), py::arg("keep_state") = false, py::arg("monitor"));
-  define_question(m, "scales_columns", [](const FitRequest& request, std::size_t) { return scales_columns(request); });
   define_question(m, "automatic_solver", automatic_solver);
   m.def(
       "fingerprint",

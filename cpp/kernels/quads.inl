@@ -50,6 +50,7 @@ template <class T>
 struct Quad {
   const T* row[4];
   FINITESUM_INLINE explicit Quad(const T* const* x) : row{x[0], x[1], x[2], x[3]} {}
+  FINITESUM_INLINE Quad(const T* x, std::size_t stride) : row{x, x + stride, x + 2 * stride, x + 3 * stride} {}
   FINITESUM_INLINE double at(std::size_t r, std::size_t j) const { return static_cast<double>(row[r][j]); }
 };
 
@@ -104,6 +105,24 @@ void quad_multiply(const T* const* rows, std::size_t n, const double* w, std::si
   for (std::size_t r = 0; r < 4; ++r) out[r * K + k] = sums[r];
 }
 
+// Sums as above, with a single row's entries against four rows of w at a time.
+template <class T>
+void quad_multiply_row(const T* x, std::size_t n, const double* w, std::size_t K, double* out) {
+  std::size_t k = 0;
+  for (; k + 4 <= K; k += 4) {
+    const Quad<double> of_w(w + k * n, n);
+    sums_of_eight_lanes<4>(n, out + k, [=](std::size_t j, std::size_t at) FINITESUM_INLINE_LAMBDA {
+      return static_cast<double>(x[j]) * of_w.at(at, j);
+    });
+  }
+  for (; k < K; ++k) {
+    const double* a = w + k * n;
+    sums_of_eight_lanes<1>(n, out + k, [=](std::size_t j, std::size_t) FINITESUM_INLINE_LAMBDA {
+      return static_cast<double>(x[j]) * a[j];
+    });
+  }
+}
+
 template <class T>
 void quad_add_products(const double* factors, const T* const* rows, std::size_t n, double* w, std::size_t K) {
   double f[8];
@@ -122,8 +141,8 @@ void quad_add_products(const double* factors, const T* const* rows, std::size_t 
 }
 
 template <class T>
-constexpr DenseQuadKernels<T> dense_quad_kernels = {quad_dot<T>, quad_gram<T>, quad_axpy<T>, quad_multiply<T>,
-                                                    quad_add_products<T>};
+constexpr DenseQuadKernels<T> dense_quad_kernels = {quad_dot<T>,      quad_gram<T>,         quad_axpy<T>,
+                                                    quad_multiply<T>, quad_multiply_row<T>, quad_add_products<T>};
 
 }  // namespace
 }  // namespace finitesum::FINITESUM_ISA

@@ -114,6 +114,7 @@ struct DenseQuadKernels {
   // a += sum_r f_r x_r, b += sum_r f_{4+r} x_r
   void (*axpy)(const double* f, const T* const* x, std::size_t n, double* a, double* b);
   void (*multiply)(const T* const* x, std::size_t n, const double* w, std::size_t K, double* out);  // out_rk = x_r.w_k
+  void (*multiply_row)(const T* x, std::size_t n, const double* w, std::size_t K, double* out);  // one row, same bits
   // w_k += sum_r f_rk x_r
   void (*add_products)(const double* f, const T* const* x, std::size_t n, double* w, std::size_t K);
 };

@@ -71,12 +71,12 @@ struct ColumnMoments {
   std::vector<double> shares;   // of the values that are not zero
 };
 
-template <class T, class I>
-ColumnMoments column_moments(const Problem<CsrView<T, I>>& problem) {
+template <class AnyProblem, class T, class I>
+ColumnMoments column_moments(const AnyProblem& problem, const CsrView<T, I>& X) {
   const std::size_t p = problem.n_columns();
   ColumnMoments moments{{}, std::vector<double>(p), std::vector<double>(p)};
   visit_rows(problem, [&](std::size_t i) {
-    const auto row = problem.X.row(i);
+    const auto row = X.row(i);
     const double weight = problem.weight(i) / problem.total_weight;
     for (std::size_t k = 0; weight != 0 && k < row.size; ++k) {
       const auto j = static_cast<std::size_t>(row.indices[k]);
@@ -88,17 +88,17 @@ ColumnMoments column_moments(const Problem<CsrView<T, I>>& problem) {
   return moments;
 }
 
-template <class T>
-ColumnMoments column_moments(const Problem<DenseView<T>>& problem) {
+template <class AnyProblem, class T>
+ColumnMoments column_moments(const AnyProblem& problem, const DenseView<T>& X) {
   const std::size_t p = problem.n_columns();
   ColumnMoments moments{std::vector<double>(p), std::vector<double>(p), std::vector<double>(p)};
   // Deviations from the first row that counts: nothing cancels where the spread is small beside the mean.
   std::vector<double> origin(p);
   std::size_t first = 0;
   while (problem.weight(first) == 0) ++first;
-  if (problem.has_free_intercept()) std::copy_n(problem.X.row(first).values, p, origin.data());
+  if (problem.has_free_intercept()) std::copy_n(X.row(first).values, p, origin.data());
   visit_rows(problem, [&](std::size_t i) {
-    const T* row = problem.X.row(i).values;
+    const T* row = X.row(i).values;
     const double weight = problem.weight(i) / problem.total_weight;
     for (std::size_t j = 0; weight != 0 && j < p; ++j) {
       const double value = double{row[j]} - origin[j];
@@ -185,8 +185,8 @@ ColumnScaling scaling_by(const std::vector<double>& sizes, std::vector<double> c
 }
 
 // The mean of |x_i|^2, and 1 for the intercept.
-template <class View>
-double mean_squared_norm(const Problem<View>& problem) {
+template <class AnyProblem>
+double mean_squared_norm(const AnyProblem& problem) {
   double sum = 0;
   visit_rows(problem, [&](std::size_t i) {
     const double weight = problem.weight(i);
@@ -197,8 +197,8 @@ double mean_squared_norm(const Problem<View>& problem) {
 
 // By themselves SAG and SAGA keep to 16 (n + p) bytes: beside table and sampler there is room for the centers and
 // factors of dense columns if rows are 2.5 times as many, for the classes of sparse ones if they are a sixth.
-template <class View>
-bool leaves_room_for_scaling(const Problem<View>& problem) {
+template <class View, class AnyProblem>
+bool leaves_room_for_scaling(const AnyProblem& problem) {
   constexpr double budget = 16;
   constexpr double per_row = sizeof(double) + SmoothnessSampler::bytes_per_row;
   constexpr double per_column = (View::is_sparse ? 2 : 4) * sizeof(double) + (View::is_sparse ? 1 : 0);
@@ -206,17 +206,19 @@ bool leaves_room_for_scaling(const Problem<View>& problem) {
          (budget - per_row) * static_cast<double>(problem.n_rows());
 }
 
-// As the option asks; by itself where it pays, unless the step is given as a number: that is one for X as it is.
-template <class View>
-ColumnScaling scale_columns(const Problem<View>& problem, const SolverSetup& setup, bool has_table) {
+// Of one output or of several, which all see the same columns. As the option asks; by itself where it pays, unless the
+// step is given as a number: that is one for X as it is.
+template <class AnyProblem, class Setup>
+ColumnScaling scale_columns(const AnyProblem& problem, const Setup& setup, bool has_table) {
+  using View = decltype(AnyProblem::X);
   const bool is_automatic = !setup.options.scale_columns.has_value();
   if (!setup.options.scale_columns.value_or(setup.step_size == 0)) return {};
-  if (is_automatic && has_table && !leaves_room_for_scaling(problem)) return {};
+  if (is_automatic && has_table && !leaves_room_for_scaling<View>(problem)) return {};
   const double smoothness = problem.loss.smoothness();
   const double floor = problem.l2() / (std::isinf(smoothness) ? 1 : smoothness);
   const double norm = is_automatic ? mean_squared_norm(problem) : 0;
   if (is_automatic && norm <= easy_condition * static_cast<double>(problem.n_rows()) * floor) return {};
-  ColumnMoments moments = column_moments(problem);
+  ColumnMoments moments = column_moments(problem, problem.X);
   std::vector<double> sizes = std::move(moments.shares);
   for (std::size_t j = 0; j < sizes.size(); ++j)
     sizes[j] = (moments.squares[j] + floor) / std::sqrt(sizes[j] > 0 ? sizes[j] : 1);

@@ -43,11 +43,11 @@ inline std::vector<OptionRule> option_rules(const SolverOptions& options) {
   return {{"inner_length", options.inner_length.has_value(), {"svrg", "katyusha"}, {"svrg"}},
           {"iterate", options.iterate.has_value(), {"svrg"}, {"svrg"}},
           {"batch_size", options.batch_size.has_value(), {"svrg"}, {"svrg"}},
-          {"store_derivatives", options.store_derivatives.has_value(), {"svrg"}, {}},
+          {"store_derivatives", options.store_derivatives.has_value(), {"svrg"}, {"svrg"}},
           {"scale_columns",
            options.scale_columns.has_value(),
            {"sag", "saga", "svrg", "lbfgs", "accelerated", "gradient_descent"},
-           {}},
+           {"sag", "saga", "svrg"}},
           {"acceleration", options.acceleration.has_value(), {"sag", "saga", "svrg"}, {}}};
 }
 

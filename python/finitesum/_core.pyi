@@ -84,23 +84,8 @@ def fit_multi(
     keep_state: bool = ...,
     monitor: Callable[[dict[str, float]], bool] | None,
 ) -> MultiFitResult: ...
-def suits_several_outputs(solver: str, solver_options: dict[str, Any]) -> bool: ...
-def scales_columns(
-    X: _DenseMatrix | _SparseMatrix,
-    sample_weight: _Float | None,
-    *,
-    loss: str,
-    loss_parameter: float,
-    alpha: float,
-    l1_ratio: float,
-    fit_intercept: bool,
-    intercept_scaling: float,
-    solver: str,
-    sampling: str,
-    step_rule: str,
-    step_size: float,
-    solver_options: dict[str, Any],
-    n_outputs: int,
+def suits_several_outputs(
+    solver: str, solver_options: dict[str, Any], *, is_sparse: bool
 ) -> bool: ...
 def automatic_solver(
     X: _DenseMatrix | _SparseMatrix,

@@ -7,9 +7,11 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <utility>
 #include <vector>
 
 #include "penalties/lazy_prox.hpp"
+#include "solvers/column_scaling.hpp"
 #include "solvers/multi/problem.hpp"
 #include "solvers/multi/quad_columns.hpp"
 
@@ -23,9 +25,10 @@ class DenseColumns {
   static constexpr double mass_growth = 0;
   static constexpr double step_tolerance = 0;
 
-  explicit DenseColumns(const MultiProblem<DenseView<T>>& problem)
+  DenseColumns(const MultiProblem<DenseView<T>>& problem, const ColumnScaling& scaling)
       : kernels_(dense<T>(problem.kernels)),
         add_(dense<double>(problem.kernels).axpy),
+        scaling_(scaling),
         p_(problem.n_columns()),
         K_(problem.n_outputs),
         l1_(problem.l1()),
@@ -34,7 +37,10 @@ class DenseColumns {
         d_(problem.n_coefficients()) {}
 
   void predict(DenseRow<T> x, double* out) const {
-    for (std::size_t k = 0; k < K_; ++k) out[k] = kernels_.dot(x.values, &w_[k * p_], p_);
+    for (std::size_t k = 0; k < K_; ++k) {
+      const double* w = &w_[k * p_];
+      out[k] = scaling_.is_on() ? kernels_.centered_dot(x.values, centers(), w, p_) : kernels_.dot(x.values, w, p_);
+    }
   }
 
   double step_size() const { return step_size_; }
@@ -51,6 +57,11 @@ class DenseColumns {
 
   void step(DenseRow<T> x, const double* fresh, const double* change) {
     for (std::size_t k = 0; k < K_; ++k) {
+      if (scaling_.is_on()) {
+        scaled_step(x, k,
+                    {step_.direction, fresh[k], change[k], step_.threshold, step_size_ * l2_, 1, centers(), factors()});
+        continue;
+      }
       step_.fresh = fresh[k];
       step_.change = change[k];
       (l1_ > 0 ? kernels_.step_l1 : kernels_.step)(x.values, &w_[k * p_], &d_[k * p_], p_, &step_);
@@ -58,7 +69,13 @@ class DenseColumns {
     if (!sum_.empty()) add_(1, w_.data(), sum_.data(), w_.size());
   }
   void shift(DenseRow<T> x, const double* fresh) {
-    for (std::size_t k = 0; k < K_; ++k) kernels_.axpy(-fresh[k], x.values, &w_[k * p_], p_);
+    for (std::size_t k = 0; k < K_; ++k) {
+      if (scaling_.is_on()) {
+        scaled_step(x, k, {0, fresh[k], 0, 0, 0, 1, centers(), factors()});
+      } else {
+        kernels_.axpy(-fresh[k], x.values, &w_[k * p_], p_);
+      }
+    }
   }
 
   void begin_average() { sum_.assign(w_.size(), 0.0); }
@@ -70,10 +87,19 @@ class DenseColumns {
   void settle() {}
   double& coefficient(std::size_t j, std::size_t k) { return w_[k * p_ + j]; }
   double& gradient_sum(std::size_t j, std::size_t k) { return d_[k * p_ + j]; }
+  double center(std::size_t j) const { return scaling_.is_on() ? scaling_.centers[j] : 0; }
 
  private:
+  const double* centers() const { return scaling_.centers.data(); }
+  const double* factors() const { return scaling_.factors.data(); }
+  void scaled_step(DenseRow<T> x, std::size_t k, const ScaledStep& step) {
+    (step.threshold > 0 ? kernels_.scaled_step_l1 : kernels_.scaled_step)(x.values, &w_[k * p_], &d_[k * p_], p_,
+                                                                          &step);
+  }
+
   const DenseKernels<T>& kernels_;
   decltype(DenseKernels<double>::axpy) add_;
+  const ColumnScaling& scaling_;
   std::size_t p_;
   std::size_t K_;
   double l1_;
@@ -94,7 +120,7 @@ class ScaledColumns {
   static constexpr double mass_growth = 0;
   static constexpr double step_tolerance = 0;
 
-  explicit ScaledColumns(const MultiProblem<CsrView<T, I>>& problem)
+  ScaledColumns(const MultiProblem<CsrView<T, I>>& problem, const ColumnScaling& /*off*/)
       : kernels_(sparse_of<T, I>(problem.kernels.columns)),
         K_(problem.n_outputs),
         l2_(problem.l2()),
@@ -163,6 +189,7 @@ class ScaledColumns {
   }
   double& coefficient(std::size_t j, std::size_t k) { return pairs_[j * 2 * K_ + k]; }
   double& gradient_sum(std::size_t j, std::size_t k) { return pairs_[(j * 2 + 1) * K_ + k]; }
+  double center(std::size_t) const { return 0; }
 
  private:
   static constexpr double smallest_scale = 1e-9;
@@ -199,7 +226,7 @@ class LaggedColumns {
   static constexpr double mass_growth = 1.0 / 16;
   static constexpr double step_tolerance = 1.0 / 16;
 
-  explicit LaggedColumns(const MultiProblem<CsrView<T, I>>& problem)
+  LaggedColumns(const MultiProblem<CsrView<T, I>>& problem, const ColumnScaling& /*off*/)
       : kernels_(sparse_of<T, I>(problem.kernels.columns)),
         K_(problem.n_outputs),
         l1_(problem.l1()),
@@ -276,6 +303,7 @@ class LaggedColumns {
   }
   double& coefficient(std::size_t j, std::size_t k) { return pairs_[j * 2 * K_ + k]; }
   double& gradient_sum(std::size_t j, std::size_t k) { return pairs_[(j * 2 + 1) * K_ + k]; }
+  double center(std::size_t) const { return 0; }
 
  private:
   struct Segment {
@@ -322,18 +350,21 @@ struct ColumnsType {
   using type = Columns;
 };
 
-// Calls make(ColumnsType<...>) with the iterate that suits the view and the penalty; `row_by_row`: it must have batches
-// and averages.
+// Calls make(ColumnsType<...>, scaling) with the iterate that suits the view, the penalty and the scaling;
+// `row_by_row`: it must have batches and averages. Sparse columns are not scaled.
 template <class View, class Make>
-auto with_columns(const MultiProblem<View>& problem, bool row_by_row, Make&& make) {
+auto with_columns(const MultiProblem<View>& problem, const MultiSetup& setup, bool has_table, bool row_by_row,
+                  Make&& make) {
   using T = typename View::Value;
   if constexpr (View::is_sparse) {
     using I = typename View::Index;
-    if (problem.l1() > 0) return make(ColumnsType<LaggedColumns<T, I>>{});
-    return make(ColumnsType<ScaledColumns<T, I>>{});
+    if (problem.l1() > 0) return make(ColumnsType<LaggedColumns<T, I>>{}, ColumnScaling{});
+    return make(ColumnsType<ScaledColumns<T, I>>{}, ColumnScaling{});
   } else {
-    if (problem.l1() > 0 || row_by_row) return make(ColumnsType<DenseColumns<T>>{});
-    return make(ColumnsType<QuadColumns<T>>{});
+    ColumnScaling scaling = scale_columns(problem, setup, has_table);
+    if (problem.l1() > 0 || row_by_row || scaling.is_on())
+      return make(ColumnsType<DenseColumns<T>>{}, std::move(scaling));
+    return make(ColumnsType<QuadColumns<T>>{}, std::move(scaling));
   }
 }
 

@@ -8,8 +8,8 @@ namespace finitesum {
 
 template <class View>
 std::unique_ptr<MultiEvaluation<View>> make_evaluation(const MultiProblem<View>& problem) {
-  if (problem.loss.is_separable()) return std::make_unique<SeparableEvaluation<View>>(problem);
-  return std::make_unique<MultinomialEvaluation<View>>(problem);
+  if (problem.loss.is_separable()) return std::make_unique<SeparableEvaluation<View>>(problem, problem.control);
+  return std::make_unique<MultinomialEvaluation<View>>(problem, problem.control);
 }
 
 template std::unique_ptr<MultiEvaluation<DenseView<float>>> make_evaluation(const MultiProblem<DenseView<float>>&);

@@ -5,51 +5,102 @@
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
+#include <functional>
+#include <limits>
 #include <memory>
 #include <vector>
 
 #include "solvers/dual_gap.hpp"
 #include "solvers/multi/row_products.hpp"
+#include "solvers/multi/row_sweep.hpp"
 
 namespace finitesum {
 
+// The scores z = X W without the intercepts, of all outputs or of one.
+struct RowScores {
+  RowNumbers of_rows;
+  std::function<void(std::size_t k, std::size_t first, std::size_t count, double* z)> of_output;
+  bool are_stored;
+};
+
+inline RowNumbers stored_numbers(const double* numbers, std::size_t K) {
+  return [=](std::size_t first, std::size_t, double*) { return numbers + first * K; };
+}
+inline RowScores stored_scores(const double* z, std::size_t K) {
+  return {stored_numbers(z, K),
+          [=](std::size_t k, std::size_t first, std::size_t count, double* out) {
+            for (std::size_t i = 0; i < count; ++i) out[i] = z[(first + i) * K + k];
+          },
+          true};
+}
+
+// Control may stop every sweep: those that return a bool are false then, and vectors empty.
 template <class View>
 class MultiEvaluation {
  public:
-  explicit MultiEvaluation(const MultiProblem<View>& problem)
-      : problem_(problem), rows_at_once_(rows_in_block(problem.n_outputs)), row_loss_(problem) {}
+  MultiEvaluation(const MultiProblem<View>& problem, Control* control)
+      : problem_(problem),
+        sweep_(problem.n_rows(), problem.n_outputs, row_work(problem) * problem.n_outputs, control),
+        row_loss_(problem),
+        room_(sweep_.rows_at_once() * problem.n_outputs) {}
   MultiEvaluation(const MultiEvaluation&) = delete;
   MultiEvaluation& operator=(const MultiEvaluation&) = delete;
   virtual ~MultiEvaluation() = default;
 
   // z = X W, n x K, without the intercepts; zeros where the row does not count.
-  void multiply(const double* W, double* z) const { RowProducts<View>(problem_, W)(0, problem_.n_rows(), z); }
-
-  // Turns scores into derivatives u, and writes (1/S) X^T (s o u) to the gradient.
-  void differentiate(double* z, const double* b, double* gradient) {
-    const std::size_t K = problem_.n_outputs;
-    std::fill_n(gradient, problem_.n_coefficients(), 0.0);
-    RowSums<View> sums(problem_, gradient);
-    for (std::size_t i = 0; i < problem_.n_rows(); ++i) {
-      double* u = z + i * K;
-      std::copy_n(derivatives_at(i, u, b), K, u);
-      sums.add(i, u);
-    }
-    sums.finish();
+  bool multiply(const double* W, double* z) const {
+    const RowProducts<View> products(problem_, W);
+    return sweep_(
+        [&](std::size_t first, std::size_t count) { products(first, count, z + first * problem_.n_outputs); });
   }
 
-  // Objectives at the best intercepts, if they are free, which are found from b on and written there; z = X W.
-  virtual std::vector<double> best_objectives(const double* W, const double* z, double* b) = 0;
+  // The derivatives at z + b, computed.
+  RowNumbers derivatives(const RowNumbers& z, const double* b) {
+    return [this, z, b](std::size_t first, std::size_t count, double* room) {
+      differentiate_block(z(first, count, room), b, first, count, room);
+      return static_cast<const double*>(room);
+    };
+  }
 
-  // What derivatives u and their gradient certify. Both may be moved, together, to make u a feasible dual point.
-  std::vector<Certificate> certify(const double* W, const std::vector<double>& objectives, double* u,
+  // Writes (1/S) X^T (s o u) to the gradient.
+  bool sum_gradient(const RowNumbers& u, double* gradient) {
+    std::fill_n(gradient, problem_.n_coefficients(), 0.0);
+    RowSums<View> sums(problem_, gradient);
+    const bool is_finished = sweep_([&](std::size_t first, std::size_t count) {
+      const double* u_i = u(first, count, room_.data());
+      for (std::size_t i = first; i < first + count; ++i, u_i += problem_.n_outputs) sums.add(i, u_i);
+    });
+    sums.finish();
+    return is_finished;
+  }
+
+  // Turns scores into derivatives u, and writes (1/S) X^T (s o u) to the gradient.
+  bool differentiate(double* z, const double* b, double* gradient) {
+    const auto in_place = [&](std::size_t first, std::size_t count, double*) {
+      double* u = z + first * problem_.n_outputs;
+      differentiate_block(u, b, first, count, u);
+      return static_cast<const double*>(u);
+    };
+    return sum_gradient(in_place, gradient);
+  }
+
+  // Objectives at the best intercepts, if they are free, which are found from b on and written there.
+  virtual std::vector<double> best_objectives(const double* W, const RowScores& z, double* b) = 0;
+
+  // What derivatives u (NaN: unknown) and their gradient certify, which is overwritten. Unfinished if stopped.
+  std::vector<Certificate> certify(const double* W, const std::vector<double>& objectives, const RowNumbers& u,
                                    double* gradient) {
+    if (objectives.empty()) return unfinished(W);
     std::vector<Certificate> certificates = primal_half(W, objectives);
     if (problem_.has_finite_gap()) {
-      balance(u, gradient);
-      set_bounds(dual_objectives(u, gradient), certificates);
+      const std::vector<double> bounds = dual_objectives(u, gradient);
+      if (bounds.empty()) return unfinished(W);
+      for (std::size_t k = 0; k < bounds.size(); ++k) certificates[k].lower_bound = bounds[k];
     } else {
-      set_norms(largest_entries(gradient, mean_derivatives(u)), certificates);
+      const std::vector<double> slopes = mean_derivatives(u);
+      if (slopes.empty()) return unfinished(W);
+      const std::vector<double> norms = largest_entries(gradient, slopes);
+      for (std::size_t k = 0; k < norms.size(); ++k) certificates[k].gradient_norm = norms[k];
     }
     return certificates;
   }
@@ -66,43 +117,41 @@ class MultiEvaluation {
   // The largest entries of the gradient at (W, b), per problem; `gradient` is scratch.
   std::vector<double> gradient_norms(const double* W, const double* b, double* gradient) {
     const std::size_t K = problem_.n_outputs;
-    std::fill_n(gradient, problem_.n_coefficients(), 0.0);
+    const RowProducts<View> products(problem_, W);
     std::vector<double> slopes(K);
-    std::vector<double> z(rows_at_once_ * K);
-    const RowProducts<View> multiply_rows(problem_, W);
-    RowSums<View> sums(problem_, gradient);
-    for (std::size_t i = 0; i < problem_.n_rows(); ++i) {
-      const std::size_t in_block = i % rows_at_once_;
-      if (in_block == 0) multiply_rows(i, std::min(rows_at_once_, problem_.n_rows() - i), z.data());
-      const double* u = derivatives_at(i, &z[in_block * K], b);
-      for (std::size_t k = 0; k < K; ++k) slopes[k] += problem_.weight(i) * u[k] / problem_.total_weight;
-      sums.add(i, u);
-    }
-    sums.finish();
+    const auto u = [&](std::size_t first, std::size_t count, double* room) {
+      products(first, count, room);
+      differentiate_block(room, b, first, count, room);
+      for (std::size_t i = 0; i < count; ++i) {
+        const double share = problem_.weight(first + i) / problem_.total_weight;
+        for (std::size_t k = 0; k < K; ++k) slopes[k] += share * room[i * K + k];
+      }
+      return static_cast<const double*>(room);
+    };
+    if (!sum_gradient(u, gradient)) return {};
     return largest_entries(gradient, slopes);
   }
 
   // (1/S) sum_i s_i u_i: the gradient in the intercepts. Unknown entries, NaN, count as zero.
-  std::vector<double> mean_derivatives(const double* u) const {
+  std::vector<double> mean_derivatives(const RowNumbers& u) {
     std::vector<double> sums(problem_.n_outputs);
-    for (std::size_t i = 0; i < problem_.n_rows(); ++i) {
-      for (std::size_t k = 0; k < sums.size(); ++k) sums[k] += problem_.weight(i) * derivative_or_zero(*u++);
-    }
+    const bool is_finished = sweep_([&](std::size_t first, std::size_t count) {
+      const double* u_i = u(first, count, room_.data());
+      for (std::size_t i = first; i < first + count; ++i) {
+        for (double& sum : sums) sum += problem_.weight(i) * derivative_or_zero(*u_i++);
+      }
+    });
+    if (!is_finished) return {};
     for (double& sum : sums) sum /= problem_.total_weight;
     return sums;
   }
 
  protected:
-  // Whole groups of the four rows that dense kernels take.
-  static std::size_t rows_in_block(std::size_t K) {
-    constexpr std::size_t numbers_at_once = 4096;
-    return std::clamp<std::size_t>(numbers_at_once / K / 4 * 4, 16, block_rows);
-  }
+  static std::size_t row_work(const MultiProblem<View>& problem) { return problem.X.n_stored() / problem.n_rows() + 1; }
 
-  // Moves u and its gradient so that sum_i s_i u_i = 0, where there are free intercepts.
-  virtual void balance(double* u, double* gradient) = 0;
-  // D(u) of a balanced u.
-  virtual std::vector<double> dual_objectives(const double* u, const double* gradient) = 0;
+  // D(u) for u (NaN: unknown) and its gradient, once they are moved so that sum_i s_i u_i = 0, where there are free
+  // intercepts; the gradient is overwritten by that of the moved u.
+  virtual std::vector<double> dual_objectives(const RowNumbers& u, double* gradient) = 0;
 
   std::size_t problem_of(std::size_t output) const { return problem_.loss.is_separable() ? output : 0; }
 
@@ -114,17 +163,14 @@ class MultiEvaluation {
     for (std::size_t k = 0; k < certificates.size(); ++k) certificates[k].objective = objectives[k];
     return certificates;
   }
-  static void set_bounds(const std::vector<double>& bounds, std::vector<Certificate>& certificates) {
-    for (std::size_t k = 0; k < bounds.size(); ++k) certificates[k].lower_bound = bounds[k];
-  }
-  static void set_norms(const std::vector<double>& norms, std::vector<Certificate>& certificates) {
-    for (std::size_t k = 0; k < norms.size(); ++k) certificates[k].gradient_norm = norms[k];
-  }
 
-  // K numbers, valid until the next call.
-  const double* derivatives_at(std::size_t i, const double* z, const double* b) {
-    for (std::size_t k = 0; k < problem_.n_outputs; ++k) row_loss_.z()[k] = z[k] + b[k];
-    return row_loss_.differentiate(i);
+  // u may be z.
+  void differentiate_block(const double* z, const double* b, std::size_t first, std::size_t count, double* u) {
+    const std::size_t K = problem_.n_outputs;
+    for (std::size_t i = first; i < first + count; ++i, z += K, u += K) {
+      for (std::size_t k = 0; k < K; ++k) row_loss_.z()[k] = z[k] + b[k];
+      std::copy_n(row_loss_.differentiate(i), K, u);
+    }
   }
 
   // Of the gradient, and of the intercepts' part of it, the slopes; per problem.
@@ -143,10 +189,12 @@ class MultiEvaluation {
   }
 
   const MultiProblem<View>& problem_;
-  std::size_t rows_at_once_;
+  RowSweep sweep_;
   RowLoss<View> row_loss_;
+  std::vector<double> room_;  // for the numbers of a block
 };
 
+// Control of the fit stops it.
 template <class View>
 std::unique_ptr<MultiEvaluation<View>> make_evaluation(const MultiProblem<View>& problem);
 

@@ -14,47 +14,55 @@ constexpr double eps = std::numeric_limits<double>::epsilon();
 }  // namespace
 
 InterceptsProblem::InterceptsProblem(const KernelTable& table, const std::int32_t* y, const double* s, std::size_t n,
-                                     std::size_t K)
+                                     std::size_t K, RowSweep sweep)
     : table_(table),
       y_(y),
       s_(s),
-      n_(n),
+      sweep_(sweep),
       K_(K),
       class_weights_(K),
       scores_(table, K),
+      room_(sweep.rows_at_once() * K),
       products_(K * K),
       model_(K, 0, 0, 0) {
   for (std::size_t i = 0; i < n; ++i) class_weights_[static_cast<std::size_t>(y[i])] += s != nullptr ? s[i] : 1.0;
   total_weight_ = std::accumulate(class_weights_.begin(), class_weights_.end(), 0.0);
 }
 
-double InterceptsProblem::objective(const double* z, const double* b) {
+double InterceptsProblem::objective(const RowNumbers& z, const double* b) {
   double sum = 0;
-  for (std::size_t i = 0; i < n_; ++i) {
-    for (std::size_t k = 0; k < K_; ++k) scores_.z()[k] = z[i * K_ + k] + b[k];
-    sum += (s_ != nullptr ? s_[i] : 1.0) * scores_.evaluate(static_cast<std::size_t>(y_[i]));
-  }
-  return sum;
+  const bool is_finished = sweep_([&](std::size_t first, std::size_t count) {
+    const double* z_i = z(first, count, room_.data());
+    for (std::size_t i = first; i < first + count; ++i, z_i += K_) {
+      for (std::size_t k = 0; k < K_; ++k) scores_.z()[k] = z_i[k] + b[k];
+      sum += (s_ != nullptr ? s_[i] : 1.0) * scores_.evaluate(static_cast<std::size_t>(y_[i]));
+    }
+  });
+  return is_finished ? sum : std::numeric_limits<double>::infinity();
 }
 
-void InterceptsProblem::evaluate(const double* z, Point& point) {
+void InterceptsProblem::evaluate(const RowNumbers& z, Point& point) {
   point.objective = 0;
   point.mass.assign(K_, 0.0);
   std::fill(products_.begin(), products_.end(), 0.0);
   std::vector<double> weighted(K_);
   const auto& kernels = table_.columns.dense_f64;
-  for (std::size_t i = 0; i < n_; ++i) {
-    const double s = s_ != nullptr ? s_[i] : 1.0;
-    if (s == 0) continue;
-    for (std::size_t k = 0; k < K_; ++k) scores_.z()[k] = z[i * K_ + k] + point.b[k];
-    point.objective += s * scores_.evaluate(static_cast<std::size_t>(y_[i]));
-    const double* q = scores_.probabilities();
-    for (std::size_t k = 0; k < K_; ++k) {
-      weighted[k] = s * q[k];
-      point.mass[k] += weighted[k];
+  const bool is_finished = sweep_([&](std::size_t first, std::size_t count) {
+    const double* z_i = z(first, count, room_.data());
+    for (std::size_t i = first; i < first + count; ++i, z_i += K_) {
+      const double s = s_ != nullptr ? s_[i] : 1.0;
+      if (s == 0) continue;
+      for (std::size_t k = 0; k < K_; ++k) scores_.z()[k] = z_i[k] + point.b[k];
+      point.objective += s * scores_.evaluate(static_cast<std::size_t>(y_[i]));
+      const double* q = scores_.probabilities();
+      for (std::size_t k = 0; k < K_; ++k) {
+        weighted[k] = s * q[k];
+        point.mass[k] += weighted[k];
+      }
+      kernels.axpy(weighted.data(), q, K_, products_.data(), K_);
     }
-    kernels.axpy(weighted.data(), q, K_, products_.data(), K_);
-  }
+  });
+  if (!is_finished) point.objective = std::numeric_limits<double>::infinity();
   point.excess = 0;
   for (std::size_t k = 0; k < K_; ++k) point.excess += std::fabs(point.mass[k] - class_weights_[k]);
 }
@@ -74,7 +82,7 @@ bool InterceptsProblem::newton_move(const Point& from, std::vector<double>& move
   return model_.solve(zero.data(), gradient.data(), 0, unlimited, move);
 }
 
-double InterceptsProblem::solve(const double* z, double* b) {
+double InterceptsProblem::solve(const RowNumbers& z, double* b) {
   constexpr int max_iterations = 100;
   constexpr double nearly = 1e-8;  // of the weight; from there on only rounding can keep the excess from falling
   Point at;

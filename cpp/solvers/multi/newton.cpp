@@ -46,7 +46,7 @@ class MultiNewton final : public Solver {
         n_coefficients_(problem.n_coefficients()),
         w_(setup.coef),
         intercepts_out_(setup.intercepts),
-        evaluation_(problem),
+        evaluation_(problem, nullptr),
         intercepts_(setup.intercepts, setup.intercepts + problem.n_outputs),
         scores_(problem.n_rows() * K_),
         derivatives_(scores_.size()),
@@ -56,7 +56,7 @@ class MultiNewton final : public Solver {
         model_(n_coefficients_, problem.fit_intercept ? K_ : 0, problem.l1(), problem.l2()),
         curvature_bound_(MultinomialLoss::smoothness() * unit_smoothness(problem).mean) {
     evaluation_.multiply(w_, scores_.data());
-    objective_ = evaluation_.best_objective(w_, scores_.data(), intercepts_.data());
+    objective_ = evaluation_.best_objective(w_, stored_numbers(scores_.data(), K_), intercepts_.data());
     differentiate();
   }
 
@@ -85,9 +85,8 @@ class MultiNewton final : public Solver {
   bool stalled() const override { return stalled_; }
 
   Certificate check(Control&) override {
-    std::vector<double> z = scores_;
-    evaluation_.differentiate(z.data(), intercepts_.data(), trial_.data());
-    return evaluation_.certify(w_, {objective_}, z.data(), trial_.data()).front();
+    trial_ = gradient_;
+    return evaluation_.certify(w_, {objective_}, stored_numbers(derivatives_.data(), K_), trial_.data()).front();
   }
   std::size_t check_work() const override { return 0; }
   bool checks_are_free() const override { return true; }
@@ -186,7 +185,7 @@ class MultiNewton final : public Solver {
       for (std::size_t i = 0; i < z.size(); ++i) z[i] = scores_[i] + t * direction_[i];
       for (std::size_t k = 0; k < K_; ++k)
         b[k] = intercepts_[k] + (problem_.fit_intercept ? t * move_[n_coefficients_ + k] : 0.0);
-      const double objective = evaluation_.best_objective(trial_.data(), z.data(), b.data());
+      const double objective = evaluation_.best_objective(trial_.data(), stored_numbers(z.data(), K_), b.data());
       if (objective <= objective_ + sufficient * t * promised + rounding) {
         step_ = t;
         objective_ = objective;
@@ -211,7 +210,7 @@ class MultiNewton final : public Solver {
   std::size_t n_coefficients_;
   double* w_;
   double* intercepts_out_;
-  MultinomialEvaluation<View> evaluation_;
+  MultinomialEvaluation<View> evaluation_;  // whose sweeps are short beside the Hessian
   std::vector<double> intercepts_;
   std::vector<double> scores_;  // of the iterate, without the intercepts
   std::vector<double> derivatives_;

@@ -63,7 +63,7 @@ struct MultiProblem {
   bool fit_intercept;
   ElasticNet intercept_penalty;  // of each; alpha = 0 for free intercepts
   const KernelTable& kernels;
-  Control* control = nullptr;  // of the fit, for sweeps before its first epoch
+  Control* control = nullptr;  // of the fit
 
   std::size_t n_rows() const { return X.n_rows; }
   std::size_t n_columns() const { return X.n_columns; }

@@ -10,6 +10,7 @@
 #include <cstddef>
 #include <vector>
 
+#include "solvers/column_scaling.hpp"
 #include "solvers/multi/problem.hpp"
 #include "solvers/smoothness_sampling.hpp"
 
@@ -22,7 +23,7 @@ class QuadColumns {
   static constexpr double mass_growth = 0;
   static constexpr double step_tolerance = 0;
 
-  explicit QuadColumns(const MultiProblem<DenseView<T>>& problem)
+  QuadColumns(const MultiProblem<DenseView<T>>& problem, const ColumnScaling& /*off*/)
       : kernels_(dense_of<T>(problem.kernels.quads)),
         p_(problem.n_columns()),
         K_(problem.n_outputs),
@@ -95,6 +96,7 @@ class QuadColumns {
   }
   double& coefficient(std::size_t j, std::size_t k) { return v_[k * p_ + j]; }
   double& gradient_sum(std::size_t j, std::size_t k) { return d_[k * p_ + j]; }
+  double center(std::size_t) const { return 0; }
 
  private:
   static constexpr double smallest_scale = 1e-9;

@@ -49,6 +49,21 @@ void load_columns(Columns& iterate, std::size_t p, std::size_t K, const std::vec
   }
 }
 
+// m^T W, by which the intercepts of centered rows are larger; see column_scaling.hpp.
+template <class Columns>
+std::vector<double> center_predictions(Columns& iterate, std::size_t p, std::size_t K) {
+  std::vector<double> sums(K);
+  for (std::size_t j = 0; j < p; ++j) {
+    const double center = iterate.center(j);
+    for (std::size_t k = 0; center != 0 && k < K; ++k) sums[k] += center * iterate.coefficient(j, k);
+  }
+  return sums;
+}
+inline std::vector<double> shifted(std::vector<double> b, double sign, const std::vector<double>& shift) {
+  for (std::size_t k = 0; k < b.size(); ++k) b[k] += sign * shift[k];
+  return b;
+}
+
 template <class Columns>
 void copy_coefficients(Columns& iterate, std::size_t p, std::size_t K, double* W) {
   for (std::size_t j = 0; j < p; ++j) {

@@ -23,25 +23,35 @@ typename View::Row row_before_next(const MultiProblem<View>& problem, std::size_
   return problem.X.row(i);
 }
 
-// The scores x_i W, K numbers for each of the rows [first, first + count); zeros where a row does not count.
+// The scores x_i W; zeros where a row does not count. A row's have the same bits however they are asked for.
 template <class View>
 class RowProducts {
  public:
   RowProducts(const MultiProblem<View>& problem, const double* W) : problem_(problem), W_(W) {}
 
+  // K numbers for each of the rows [first, first + count).
   void operator()(std::size_t first, std::size_t count, double* z) const {
-    const auto& kernels = column_kernels(problem_.kernels, problem_.X);
     const std::size_t K = problem_.n_outputs;
     for (std::size_t i = first; i < first + count; ++i, z += K) {
       if (problem_.weight(i) == 0) {
         std::fill_n(z, K, 0.0);
       } else {
-        dot(kernels, row_before_next(problem_, i, W_), W_, K, z);
+        dot(kernels(), row_before_next(problem_, i, W_), W_, K, z);
       }
+    }
+  }
+  void of_row(std::size_t i, double* z) const { dot(kernels(), problem_.X.row(i), W_, problem_.n_outputs, z); }
+  void of_output(std::size_t k, std::size_t first, std::size_t count, double* z) const {
+    for (std::size_t i = first; i < first + count; ++i, ++z) {
+      const auto row = problem_.X.row(i);
+      *z = 0;
+      if (problem_.weight(i) != 0) kernels().dot(row.values, row.indices, row.size, W_ + k, problem_.n_outputs, 1, z);
     }
   }
 
  private:
+  const auto& kernels() const { return column_kernels(problem_.kernels, problem_.X); }
+
   const MultiProblem<View>& problem_;
   const double* W_;
 };
@@ -57,22 +67,30 @@ class RowProducts<DenseView<T>> {
   }
 
   void operator()(std::size_t first, std::size_t count, double* z) const {
-    const std::size_t K = problem_.n_outputs;
-    std::vector<double> rest(count % 4 == 0 ? 0 : 4 * K);
-    for (std::size_t done = 0; done < count; done += 4) {
-      const std::size_t n = std::min<std::size_t>(count - done, 4);
+    multiply(first, count, transposed_.data(), problem_.n_outputs, z);
+  }
+  void of_row(std::size_t i, double* z) const {
+    kernels_.multiply_row(problem_.X.row(i).values, problem_.n_columns(), transposed_.data(), problem_.n_outputs, z);
+  }
+  void of_output(std::size_t k, std::size_t first, std::size_t count, double* z) const {
+    multiply(first, count, transposed_.data() + k * problem_.n_columns(), 1, z);
+  }
+
+ private:
+  void multiply(std::size_t first, std::size_t count, const double* w, std::size_t K, double* z) const {
+    std::size_t done = 0;
+    for (; done + 4 <= count; done += 4) {
       std::array<const T*, 4> rows;
-      for (std::size_t r = 0; r < 4; ++r) rows[r] = problem_.X.row(first + done + (r < n ? r : 0)).values;
-      double* out = n == 4 ? z + done * K : rest.data();
-      kernels_.multiply(rows.data(), problem_.n_columns(), transposed_.data(), K, out);
-      if (n < 4) std::copy_n(out, n * K, z + done * K);
+      for (std::size_t r = 0; r < 4; ++r) rows[r] = problem_.X.row(first + done + r).values;
+      kernels_.multiply(rows.data(), problem_.n_columns(), w, K, z + done * K);
     }
+    for (; done < count; ++done)
+      kernels_.multiply_row(problem_.X.row(first + done).values, problem_.n_columns(), w, K, z + done * K);
     for (std::size_t i = 0; problem_.s != nullptr && i < count; ++i) {
       if (problem_.weight(first + i) == 0) std::fill_n(z + i * K, K, 0.0);
     }
   }
 
- private:
   const MultiProblem<DenseView<T>>& problem_;
   const DenseQuadKernels<T>& kernels_;
   std::vector<double> transposed_;

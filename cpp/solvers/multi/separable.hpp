@@ -18,46 +18,56 @@ namespace finitesum {
 template <class View>
 class SeparableEvaluation final : public MultiEvaluation<View> {
  public:
-  explicit SeparableEvaluation(const MultiProblem<View>& problem)
-      : MultiEvaluation<View>(problem),
+  SeparableEvaluation(const MultiProblem<View>& problem, Control* control)
+      : MultiEvaluation<View>(problem, control),
         K_(problem.n_outputs),
-        numbers_(K_ * rows_at_once_),
-        columns_(K_ * rows_at_once_),
-        targets_(K_ * rows_at_once_) {}
+        columns_(room_.size()),
+        targets_(room_.size()) {}
 
-  std::vector<double> best_objectives(const double* W, const double* z, double* b) override {
-    const std::size_t n = problem_.n_rows();
-    std::vector<double> objectives = penalties(W);
-    std::vector<double> z_k(n);
-    std::vector<double> y_k(n);
-    for (std::size_t k = 0; k < K_; ++k) {
-      for (std::size_t i = 0; i < n; ++i) z_k[i] = z[i * K_ + k];
-      for (std::size_t i = 0; i < n; ++i) y_k[i] = problem_.target(i, k);
-      const InterceptProblem along{problem_.loss.of_output(), z_k.data(), Targets(y_k.data()), problem_.s, n, 1};
-      if (problem_.has_free_intercept()) b[k] = along.solve(b[k]);
-      objectives[k] += along.objective(b[k]) / problem_.total_weight + problem_.intercept_penalty.value(b[k]);
+  // Each intercept in turn: scores of one output, and its targets, are enough for that.
+  std::vector<double> best_objectives(const double* W, const RowScores& z, double* b) override {
+    if (problem_.has_free_intercept()) {
+      const std::size_t n = problem_.n_rows();
+      std::vector<double> y_k(n);
+      std::vector<double> z_k(z.are_stored ? n : 0);
+      for (std::size_t k = 0; k < K_; ++k) {
+        for (std::size_t i = 0; i < n; ++i) y_k[i] = problem_.target(i, k);
+        InterceptProblem along{problem_.loss.of_output(), z_k.data(), Targets(y_k.data()), problem_.s, n, 1};
+        along.control = sweep_.control();
+        if (z.are_stored) {
+          z.of_output(k, 0, n, z_k.data());
+        } else {
+          along.compute_z = [&](std::size_t first, std::size_t count, double* z_of_k) {
+            z.of_output(k, first, count, z_of_k);
+          };
+          along.work_per_row = this->row_work(problem_);
+        }
+        b[k] = along.solve(b[k]);
+      }
     }
-    return objectives;
+    return objectives(W, z.of_rows, b);
   }
 
   std::vector<Certificate> certify_iterate(const double* W, const double* b, const double* table,
                                            double* gradient) override {
-    std::vector<Certificate> certificates = this->primal_half(W, objectives(W, b));
-    if (problem_.has_finite_gap()) {
-      const Balance balance = find_balance(table);
-      RowSums<View> sums(problem_, gradient);
-      for_each_shrunk_row(balance, table, [&](std::size_t i, const double* change) { sums.add(i, change); });
-      sums.finish();
-      this->set_bounds(dual_objectives(table, balance, gradient), certificates);
-    } else {
-      this->set_norms(this->gradient_norms(W, b, gradient), certificates);
-    }
+    const RowProducts<View> products(problem_, W);
+    const auto z = [&](std::size_t first, std::size_t count, double* room) {
+      products(first, count, room);
+      return static_cast<const double*>(room);
+    };
+    const std::vector<double> at_b = objectives(W, z, b);
+    if (at_b.empty() || problem_.has_finite_gap()) return this->certify(W, at_b, stored_numbers(table, K_), gradient);
+    std::vector<Certificate> certificates = this->primal_half(W, at_b);
+    const std::vector<double> norms = this->gradient_norms(W, b, gradient);
+    if (norms.empty()) return this->unfinished(W);
+    for (std::size_t k = 0; k < K_; ++k) certificates[k].gradient_norm = norms[k];
     return certificates;
   }
 
  private:
   using MultiEvaluation<View>::problem_;
-  using MultiEvaluation<View>::rows_at_once_;
+  using MultiEvaluation<View>::sweep_;
+  using MultiEvaluation<View>::room_;
 
   // dual_gap.hpp's, for K outputs whose shrunk rows are the same: signs, factors, one stride.
   struct Balance {
@@ -65,33 +75,41 @@ class SeparableEvaluation final : public MultiEvaluation<View> {
     std::vector<double> factor;
     std::size_t stride = 0;  // 0: nothing to do
 
-    bool moves(std::size_t i) const { return stride != 0 && i % stride == 0; }
+    // The first of the rows to shrink from row `first` on, counted from there.
+    std::size_t first_in(std::size_t first) const { return (stride - first % stride) % stride; }
     double shrunk(std::size_t k, double u) const { return u * sign[k] > 0 ? u * factor[k] : u; }
   };
 
-  Balance find_balance(const double* u) const {
+  bool find_balance(const RowNumbers& u, Balance& balance) {
     constexpr std::array<std::size_t, 4> strides{1, 4, 16, 128};
     constexpr std::array<double, 4> least_factors{0, 0.75, 0.75, 0.97};
+    if (!problem_.has_free_intercept()) return true;
     std::array<std::vector<double>, strides.size()> positive;
     std::array<std::vector<double>, strides.size()> negative;
-    for (std::size_t choice = 0; choice < strides.size(); ++choice) {
-      positive[choice].resize(K_);
-      negative[choice].resize(K_);
-      for (std::size_t i = 0; problem_.has_free_intercept() && i < problem_.n_rows(); i += strides[choice]) {
-        for (std::size_t k = 0; k < K_; ++k) {
-          const double mass = problem_.weight(i) * derivative_or_zero(u[i * K_ + k]);
-          positive[choice][k] += std::max(mass, 0.0);
-          negative[choice][k] -= std::min(mass, 0.0);
+    positive.fill(std::vector<double>(K_));
+    negative.fill(std::vector<double>(K_));
+    const bool is_finished = sweep_([&](std::size_t first, std::size_t count) {
+      const double* block = u(first, count, room_.data());
+      for (std::size_t choice = 0; choice < strides.size(); ++choice) {
+        const std::size_t stride = strides[choice];
+        for (std::size_t i = (stride - first % stride) % stride; i < count; i += stride) {
+          for (std::size_t k = 0; k < K_; ++k) {
+            const double mass = problem_.weight(first + i) * derivative_or_zero(block[i * K_ + k]);
+            positive[choice][k] += std::max(mass, 0.0);
+            negative[choice][k] -= std::min(mass, 0.0);
+          }
         }
       }
-    }
-    Balance balance{std::vector<double>(K_), std::vector<double>(K_, 1.0)};
+    });
+    if (!is_finished) return false;
+    balance.sign.assign(K_, 0.0);
+    balance.factor.assign(K_, 1.0);
     for (std::size_t k = 0; k < K_; ++k) {
       const double excess = positive[0][k] - negative[0][k];
       // An excess at the level of rounding changes D by no more than rounding does.
       if (std::fabs(excess) > 1e-15 * (positive[0][k] + negative[0][k])) balance.sign[k] = excess > 0 ? 1 : -1;
     }
-    if (std::all_of(balance.sign.begin(), balance.sign.end(), [](double sign) { return sign == 0; })) return balance;
+    if (std::all_of(balance.sign.begin(), balance.sign.end(), [](double sign) { return sign == 0; })) return true;
     for (std::size_t choice = strides.size(); choice-- > 0;) {
       balance.stride = strides[choice];
       bool suffices = true;
@@ -104,39 +122,35 @@ class SeparableEvaluation final : public MultiEvaluation<View> {
       if (suffices) break;
     }
     for (double& factor : balance.factor) factor = std::max(factor, 0.0);
-    return balance;
+    return true;
   }
 
-  // Calls work(i, change) for the rows that the balance moves.
-  template <class Work>
-  void for_each_shrunk_row(const Balance& balance, const double* u, Work&& work) const {
-    if (balance.stride == 0) return;
+  bool move_gradient(const Balance& balance, const RowNumbers& u, double* gradient) {
+    if (balance.stride == 0) return true;
     std::vector<double> change(K_);
-    for (std::size_t i = 0; i < problem_.n_rows(); i += balance.stride) {
-      for (std::size_t k = 0; k < K_; ++k) {
-        const double before = derivative_or_zero(u[i * K_ + k]);
-        change[k] = balance.shrunk(k, before) - before;
-      }
-      work(i, change.data());
-    }
-  }
-
-  void balance(double* u, double* gradient) override {
     RowSums<View> sums(problem_, gradient);
-    for_each_shrunk_row(find_balance(u), u, [&](std::size_t i, const double* change) {
-      for (std::size_t k = 0; k < K_; ++k) u[i * K_ + k] += change[k];
-      sums.add(i, change);
+    const bool is_finished = sweep_([&](std::size_t first, std::size_t count) {
+      if (balance.first_in(first) >= count) return;
+      const double* block = u(first, count, room_.data());
+      for (std::size_t i = balance.first_in(first); i < count; i += balance.stride) {
+        for (std::size_t k = 0; k < K_; ++k) {
+          const double before = derivative_or_zero(block[i * K_ + k]);
+          change[k] = balance.shrunk(k, before) - before;
+        }
+        sums.add(first + i, change.data());
+      }
     });
     sums.finish();
+    return is_finished;
   }
 
-  std::vector<double> dual_objectives(const double* u, const double* gradient) override {
-    return dual_objectives(u, {}, gradient);
-  }
-  std::vector<double> dual_objectives(const double* u, const Balance& balance, const double* gradient) {
+  std::vector<double> dual_objectives(const RowNumbers& u, double* gradient) override {
+    Balance balance;
+    if (!find_balance(u, balance) || !move_gradient(balance, u, gradient)) return {};
     const ElasticNet& of_intercept = problem_.intercept_penalty;
     std::vector<double> slopes(K_);
     if (problem_.has_penalized_intercept()) slopes = this->mean_derivatives(u);
+    if (slopes.empty()) return {};
     std::vector<double> scale(K_, 1.0);
     std::vector<double> bounds(K_);
     if (problem_.l2() > 0) {
@@ -155,34 +169,36 @@ class SeparableEvaluation final : public MultiEvaluation<View> {
         if (slope * scale[k] > of_intercept.l1()) scale[k] = of_intercept.l1() / slope;
       }
     }
-    const auto balanced = [&](std::size_t first, std::size_t count) {
-      for (std::size_t i = first; i < first + count; ++i) {
-        double* of_row = &numbers_[(i - first) * K_];
-        for (std::size_t k = 0; k < K_; ++k) of_row[k] = derivative_or_zero(u[i * K_ + k]);
-        if (!balance.moves(i)) continue;
-        for (std::size_t k = 0; k < K_; ++k) of_row[k] = balance.shrunk(k, of_row[k]);
+    const auto balanced = [&](std::size_t first, std::size_t count, double* room) {
+      const double* block = u(first, count, room);
+      for (std::size_t at = 0; at < count * K_; ++at) room[at] = derivative_or_zero(block[at]);
+      for (std::size_t i = balance.stride == 0 ? count : balance.first_in(first); i < count; i += balance.stride) {
+        for (std::size_t k = 0; k < K_; ++k) room[i * K_ + k] = balance.shrunk(k, room[i * K_ + k]);
       }
+      return static_cast<const double*>(room);
     };
     const std::vector<double> conjugates = sums_over_rows(
         balanced, [&](std::size_t k, const double* of_k, const double* y, const double* s, std::size_t count) {
           return problem_.loss.of_output().conjugate_sum(scale[k], of_k, y, s, count);
         });
+    if (conjugates.empty()) return {};
     for (std::size_t k = 0; k < K_; ++k) bounds[k] -= conjugates[k] / problem_.total_weight;
     return bounds;
   }
 
-  std::vector<double> objectives(const double* W, const double* b) {
-    const RowProducts<View> multiply_rows(problem_, W);
-    const auto scores = [&](std::size_t first, std::size_t count) {
-      multiply_rows(first, count, numbers_.data());
+  std::vector<double> objectives(const double* W, const RowNumbers& z, const double* b) {
+    const auto scores = [&](std::size_t first, std::size_t count, double* room) {
+      const double* block = z(first, count, room);
       for (std::size_t i = 0; i < count; ++i) {
-        for (std::size_t k = 0; k < K_; ++k) numbers_[i * K_ + k] += b[k];
+        for (std::size_t k = 0; k < K_; ++k) room[i * K_ + k] = block[i * K_ + k] + b[k];
       }
+      return static_cast<const double*>(room);
     };
     const std::vector<double> losses = sums_over_rows(
         scores, [&](std::size_t, const double* of_k, const double* y, const double* s, std::size_t count) {
           return problem_.loss.of_output().value_sum(of_k, y, s, count);
         });
+    if (losses.empty()) return {};
     std::vector<double> sums = penalties(W);
     for (std::size_t k = 0; k < K_; ++k)
       sums[k] += losses[k] / problem_.total_weight + problem_.intercept_penalty.value(b[k]);
@@ -205,28 +221,27 @@ class SeparableEvaluation final : public MultiEvaluation<View> {
     return sums;
   }
 
-  // Per output, the sum over blocks of rows of sum_up(k, numbers, targets, weights, count): fill(first, count) writes
-  // the numbers of a block by rows to numbers_, and kernels want them by outputs.
-  template <class Fill, class SumUp>
-  std::vector<double> sums_over_rows(const Fill& fill, const SumUp& sum_up) {
+  // Per output, the sum over blocks of rows of sum_up(k, numbers, targets, weights, count): the numbers come by rows,
+  // and kernels want them by outputs.
+  template <class SumUp>
+  std::vector<double> sums_over_rows(const RowNumbers& numbers, const SumUp& sum_up) {
     std::vector<double> sums(K_);
-    for (std::size_t first = 0; first < problem_.n_rows(); first += rows_at_once_) {
-      const std::size_t count = std::min(rows_at_once_, problem_.n_rows() - first);
-      fill(first, count);
+    const std::size_t stride = sweep_.rows_at_once();
+    const bool is_finished = sweep_([&](std::size_t first, std::size_t count) {
+      const double* block = numbers(first, count, room_.data());
       for (std::size_t k = 0; k < K_; ++k) {
-        double* of_k = &columns_[k * rows_at_once_];
-        double* targets = &targets_[k * rows_at_once_];
-        for (std::size_t i = 0; i < count; ++i) of_k[i] = numbers_[i * K_ + k];
+        double* of_k = &columns_[k * stride];
+        double* targets = &targets_[k * stride];
+        for (std::size_t i = 0; i < count; ++i) of_k[i] = block[i * K_ + k];
         for (std::size_t i = 0; i < count; ++i) targets[i] = problem_.target(first + i, k);
         sums[k] += sum_up(k, of_k, targets, problem_.weights_from(first), count);
       }
-    }
-    return sums;
+    });
+    return is_finished ? sums : std::vector<double>{};
   }
 
   std::size_t K_;
-  std::vector<double> numbers_;  // of a block: by rows
-  std::vector<double> columns_;  // by outputs
+  std::vector<double> columns_;  // the numbers of a block by outputs
   std::vector<double> targets_;
 };
 

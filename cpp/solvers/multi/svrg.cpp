@@ -1,9 +1,12 @@
 // SVRG of svrg.cpp for K outputs: around an anchor with derivatives u_i (n x K) and gradient d = sum_i s_i x_i u_i^T,
 // steps as inner_loop.hpp has them.
 #include <algorithm>
+#include <cmath>
 #include <cstddef>
 #include <limits>
 #include <memory>
+#include <optional>
+#include <utility>
 #include <vector>
 
 #include "solvers/inner_loop.hpp"
@@ -18,21 +21,24 @@ namespace {
 template <class View, class Columns>
 class MultiSvrg final : public Solver {
  public:
-  MultiSvrg(const MultiProblem<View>& problem, const MultiSetup& setup)
+  MultiSvrg(const MultiProblem<View>& problem, const MultiSetup& setup, ColumnScaling scaling)
       : problem_(problem),
         K_(problem.n_outputs),
         coef_(setup.coef),
         intercepts_out_(setup.intercepts),
         start_(copy_unless_zero(setup.coef, problem.n_coefficients())),
         start_intercepts_(setup.intercepts, setup.intercepts + problem.n_outputs),
-        steps_(problem, setup, false),
+        scaling_(std::move(scaling)),
+        steps_(problem, setup, false, scaling_),
         inner_loop_(setup.options, problem.n_rows(), setup.seed),
         batch_(inner_loop_.batch_size()),
         strengths_(batch_.size() * K_),
-        iterate_(problem),
+        iterate_(problem, scaling_),
         evaluation_(make_evaluation(problem)),
         row_loss_(problem),
-        derivatives_(problem.n_rows() * K_),
+        stores_(setup.options.store_derivatives.value_or(true)),
+        anchor_loss_(problem),
+        derivatives_(stores_ ? problem.n_rows() * K_ : 0),
         gradient_(problem.n_coefficients()),
         fresh_(K_),
         fresh_sums_(K_),
@@ -41,18 +47,20 @@ class MultiSvrg final : public Solver {
         slopes_(K_),
         certificates_(problem.n_problems()),
         first_objectives_(problem.n_problems()),
-        last_objectives_(problem.n_problems()) {
+        last_objectives_(problem.n_problems()),
+        anchor_intercepts_(K_) {
     begin();
   }
 
   void run_epoch(std::size_t number, Control& control) override {
     if (!anchored_) take_anchor();
+    if (!anchored_) return;
     steps_.begin_epoch(number);
     iterate_.settle();
     iterate_.set_step(step_size());
     anchored_ = false;
     const auto prefetch_row = [&](std::size_t i) {
-      prefetch_bytes(&derivatives_[i * K_], K_ * sizeof(double));
+      if (stores_) prefetch_bytes(&derivatives_[i * K_], K_ * sizeof(double));
       problem_.prefetch_target(i);
     };
     steps_taken_ = 0;
@@ -66,15 +74,21 @@ class MultiSvrg final : public Solver {
 
   Certificate check(Control& control) override { return check_outputs(control).front(); }
   std::vector<Certificate> check_outputs(Control& control) override {
-    if (!anchored_) control.stopped() ? return_to_anchor() : take_anchor();
-    return certificates_;
+    if (!anchored_ && control.stopped()) return_to_anchor();
+    return anchored_ || control.stopped() ? certificates_ : take_anchor();
   }
+  // As one output's.
   std::size_t check_work() const override {
-    return anchored_ ? 0 : 2 * K_ * (problem_.X.n_stored() + problem_.n_rows());
+    const std::size_t sweeps = anchored_ ? 0 : (stores_ ? 2 : 16);
+    return sweeps * K_ * (problem_.X.n_stored() + problem_.n_rows());
   }
   bool checks_are_free() const override { return true; }
+  // Without storage a draw costs two gradients, and an anchor every sweep made for it.
   double passes() const override {
-    return static_cast<double>(draws_) / static_cast<double>(problem_.n_rows()) + static_cast<double>(anchors_);
+    const auto n = static_cast<double>(problem_.n_rows());
+    if (stores_) return static_cast<double>(draws_) / n + static_cast<double>(anchors_);
+    return (static_cast<double>(2 * draws_) + static_cast<double>(scores_computed_again_) / static_cast<double>(K_)) /
+           n;
   }
   const char* sampling() const override { return steps_.sampling(); }
   std::vector<double> draw_shares() const override { return steps_.draw_shares(); }
@@ -92,6 +106,7 @@ class MultiSvrg final : public Solver {
     transfer_columns(archive, iterate_, problem_.n_columns(), K_);
     archive(derivatives_);
     archive(intercepts_);
+    archive(anchor_intercepts_);
     archive(slopes_);
     for (Certificate& certificate : certificates_) {
       archive(certificate.objective);
@@ -103,17 +118,20 @@ class MultiSvrg final : public Solver {
     archive.integer(draws_);
     archive.integer(anchors_);
     archive.integer(anchored_);
+    archive.integer(scores_computed_again_);
     steps_.transfer(archive);
     for (std::size_t k = 0; k < certificates_.size(); ++k) last_objectives_[k] = certificates_[k].objective;
     last_intercepts_ = intercepts_;
     last_anchor_.resize(problem_.n_coefficients());
     copy_coefficients(iterate_, problem_.n_columns(), K_, last_anchor_.data());
+    if (!stores_) products_.emplace(problem_, last_anchor_.data());
   }
 
   double finish() override {
     iterate_.settle();
     copy_coefficients(iterate_, problem_.n_columns(), K_, coef_);
-    std::copy(intercepts_.begin(), intercepts_.end(), intercepts_out_);
+    const std::vector<double> b = shifted(intercepts_, -1, center_predictions(iterate_, problem_.n_columns(), K_));
+    std::copy(b.begin(), b.end(), intercepts_out_);
     return 0;
   }
 
@@ -130,44 +148,89 @@ class MultiSvrg final : public Solver {
     std::fill(last_objectives_.begin(), last_objectives_.end(), std::numeric_limits<double>::infinity());
     load_columns(iterate_, problem_.n_columns(), K_, start_);
     iterate_.set_mass(problem_.total_weight);
-    intercepts_ = last_intercepts_ = start_intercepts_;
+    intercepts_ = last_intercepts_ =
+        shifted(start_intercepts_, 1, center_predictions(iterate_, problem_.n_columns(), K_));
     last_anchor_.assign(problem_.n_coefficients(), 0);
     copy_coefficients(iterate_, problem_.n_columns(), K_, last_anchor_.data());
     certificates_ = evaluation_->unfinished(last_anchor_.data());
     anchored_ = false;
   }
 
+  // Its derivatives may be gone.
   void return_to_anchor() {
     load_columns(iterate_, problem_.n_columns(), K_, last_anchor_);
     intercepts_ = last_intercepts_;
   }
 
-  // Free intercepts of the anchor are the best ones: its derivatives sum to zero.
-  void take_anchor(bool may_go_back = true) {
+  // The scores of an anchor that does not store them.
+  RowScores computed_scores() {
+    return {[this](std::size_t first, std::size_t count, double* room) {
+              scores_computed_again_ += count * K_;
+              (*products_)(first, count, room);
+              return static_cast<const double*>(room);
+            },
+            [this](std::size_t k, std::size_t first, std::size_t count, double* z) {
+              scores_computed_again_ += count;
+              products_->of_output(k, first, count, z);
+            },
+            false};
+  }
+
+  // Free intercepts of the anchor are the best ones: its derivatives sum to zero. Unfinished if control stops it: the
+  // last one still counts.
+  std::vector<Certificate> take_anchor(bool may_go_back = true) {
     iterate_.settle();
     copy_coefficients(iterate_, problem_.n_columns(), K_, coef_);
-    evaluation_->multiply(coef_, derivatives_.data());
-    const std::vector<double> objectives = evaluation_->best_objectives(coef_, derivatives_.data(), intercepts_.data());
+    if (!stores_) {
+      products_.emplace(problem_, coef_);
+    } else if (!evaluation_->multiply(coef_, derivatives_.data())) {
+      return evaluation_->unfinished(coef_);
+    }
+    const RowScores z = stores_ ? stored_scores(derivatives_.data(), K_) : computed_scores();
+    const std::vector<double> shift = center_predictions(iterate_, problem_.n_columns(), K_);
+    std::vector<double> b = shifted(intercepts_, -1, shift);
+    const std::vector<double> objectives = evaluation_->best_objectives(coef_, z, b.data());
+    if (objectives.empty()) return evaluation_->unfinished(coef_);
     ++anchors_;
     if (may_go_back && is_much_worse(objectives)) return go_back();
-    if (anchors_ == 1) first_objectives_ = objectives;
-    last_objectives_ = objectives;
-    last_intercepts_ = intercepts_;
-    last_anchor_.assign(coef_, coef_ + problem_.n_coefficients());
-    evaluation_->differentiate(derivatives_.data(), intercepts_.data(), gradient_.data());
-    certificates_ = evaluation_->certify(coef_, objectives, derivatives_.data(), gradient_.data());
+    const RowNumbers u =
+        stores_ ? stored_numbers(derivatives_.data(), K_) : evaluation_->derivatives(z.of_rows, b.data());
+    const bool is_finished = stores_ ? evaluation_->differentiate(derivatives_.data(), b.data(), gradient_.data())
+                                     : evaluation_->sum_gradient(u, gradient_.data());
+    if (!is_finished) return evaluation_->unfinished(coef_);
+    if (problem_.has_penalized_intercept()) {
+      const std::vector<double> slopes = evaluation_->mean_derivatives(u);
+      if (slopes.empty()) return evaluation_->unfinished(coef_);
+      slopes_ = slopes;
+    }
     for (std::size_t j = 0; j < problem_.n_columns(); ++j) {
       for (std::size_t k = 0; k < K_; ++k) iterate_.gradient_sum(j, k) = problem_.total_weight * gradient_[j * K_ + k];
     }
-    if (problem_.has_penalized_intercept()) slopes_ = evaluation_->mean_derivatives(derivatives_.data());
+    std::vector<Certificate> certificates = evaluation_->certify(coef_, objectives, u, gradient_.data());
+    if (problem_.control->stopped() && std::isinf(certificates.front().objective)) return certificates;
+    if (anchors_ == 1) first_objectives_ = objectives;
+    last_objectives_ = objectives;
+    intercepts_ = last_intercepts_ = shifted(b, 1, shift);
+    anchor_intercepts_ = b;
+    last_anchor_.assign(coef_, coef_ + problem_.n_coefficients());
+    if (!stores_) products_.emplace(problem_, last_anchor_.data());
     anchored_ = true;
+    return certificates_ = std::move(certificates);
   }
 
   // Steps too long for the rows met since the last anchor: from there again, with half of them.
-  void go_back() {
+  std::vector<Certificate> go_back() {
     steps_.halve();
     return_to_anchor();
-    take_anchor(false);
+    return take_anchor(false);
+  }
+
+  const double* anchor_derivatives(std::size_t i) {
+    if (stores_) return &derivatives_[i * K_];
+    double* z = anchor_loss_.z();
+    products_->of_row(i, z);
+    for (std::size_t k = 0; k < K_; ++k) z[k] += anchor_intercepts_[k];
+    return anchor_loss_.differentiate(i);
   }
 
   void visit(const Draw& draw) {
@@ -179,7 +242,7 @@ class MultiSvrg final : public Solver {
     const double* g = row_loss_.differentiate(i);
     if (steps_.observe(i, static_cast<const double*>(z), g)) follow_step(iterate_, step_size());
     const double factor = problem_.weight(i) * steps_.unbiased(draw) / static_cast<double>(batch_.size());
-    const double* u = &derivatives_[i * K_];
+    const double* u = anchor_derivatives(i);
     double* strength = &strengths_[in_batch_ * K_];
     for (std::size_t k = 0; k < K_; ++k) strength[k] = factor * (g[k] - u[k]);
     batch_[in_batch_++] = i;
@@ -232,6 +295,7 @@ class MultiSvrg final : public Solver {
   double* intercepts_out_;
   std::vector<double> start_;  // empty: zero
   std::vector<double> start_intercepts_;
+  ColumnScaling scaling_;
   MultiStepRule<View> steps_;
   InnerLoop inner_loop_;
   std::vector<std::size_t> batch_;  // of rows; the first in_batch_ are filled
@@ -241,7 +305,11 @@ class MultiSvrg final : public Solver {
   Columns iterate_;
   std::unique_ptr<MultiEvaluation<View>> evaluation_;
   RowLoss<View> row_loss_;
-  std::vector<double> derivatives_;  // of the anchor
+  bool stores_;
+  RowLoss<View> anchor_loss_;
+  std::vector<double> derivatives_;            // of the anchor, if stored
+  std::optional<RowProducts<View>> products_;  // with the anchor's coefficients, if not
+  std::size_t scores_computed_again_ = 0;
   std::vector<double> gradient_;
   std::vector<double> fresh_;
   std::vector<double> fresh_sums_;
@@ -254,7 +322,8 @@ class MultiSvrg final : public Solver {
   std::vector<double> last_objectives_;
   std::vector<double> last_intercepts_;
   std::vector<double> last_anchor_;
-  std::vector<double> intercepts_;
+  std::vector<double> anchor_intercepts_;  // of rows as they are
+  std::vector<double> intercepts_;         // of centered rows, and so the last ones
   std::size_t draws_ = 0;
   std::size_t anchors_ = 0;
 };
@@ -265,9 +334,10 @@ template <class View>
 std::unique_ptr<Solver> make_multi_svrg(const MultiProblem<View>& problem, const MultiSetup& setup) {
   const InnerLoop inner_loop(setup.options, problem.n_rows(), setup.seed);
   const bool row_by_row = inner_loop.batch_size() > 1 || inner_loop.averages();
-  return with_columns<View>(problem, row_by_row, [&](auto columns) -> std::unique_ptr<Solver> {
-    return std::make_unique<MultiSvrg<View, typename decltype(columns)::type>>(problem, setup);
-  });
+  return with_columns<View>(
+      problem, setup, false, row_by_row, [&](auto columns, ColumnScaling scaling) -> std::unique_ptr<Solver> {
+        return std::make_unique<MultiSvrg<View, typename decltype(columns)::type>>(problem, setup, std::move(scaling));
+      });
 }
 
 FINITESUM_FOR_EACH_MULTI_VIEW(make_multi_svrg)

@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <limits>
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include "solvers/multi/any.hpp"
@@ -19,15 +20,16 @@ namespace finitesum {
 template <class View, class Columns, TableRule rule>
 class MultiTableSolver final : public Solver {
  public:
-  MultiTableSolver(const MultiProblem<View>& problem, const MultiSetup& setup)
+  MultiTableSolver(const MultiProblem<View>& problem, const MultiSetup& setup, ColumnScaling scaling)
       : problem_(problem),
         K_(problem.n_outputs),
         coef_(setup.coef),
         intercepts_out_(setup.intercepts),
         start_(copy_unless_zero(setup.coef, problem.n_coefficients())),
         start_intercepts_(setup.intercepts, setup.intercepts + problem.n_outputs),
-        steps_(problem, setup, true),
-        iterate_(problem),
+        scaling_(std::move(scaling)),
+        steps_(problem, setup, true, scaling_),
+        iterate_(problem, scaling_),
         evaluation_(make_evaluation(problem)),
         row_loss_(problem),
         table_(problem.n_rows() * K_),
@@ -56,9 +58,12 @@ class MultiTableSolver final : public Solver {
     if (control.stopped()) return evaluation_->unfinished(coef_);
     std::vector<double> gradient(problem_.n_coefficients());
     for (std::size_t j = 0; j < problem_.n_columns(); ++j) {
-      for (std::size_t k = 0; k < K_; ++k) gradient[j * K_ + k] = iterate_.gradient_sum(j, k) / problem_.total_weight;
+      for (std::size_t k = 0; k < K_; ++k) {
+        const double sum = iterate_.gradient_sum(j, k) + iterate_.center(j) * intercept_sums_[k];
+        gradient[j * K_ + k] = sum / problem_.total_weight;
+      }
     }
-    return evaluation_->certify_iterate(coef_, intercepts_.data(), table_.data(), gradient.data());
+    return evaluation_->certify_iterate(coef_, uncentered_intercepts().data(), table_.data(), gradient.data());
   }
 
   std::size_t check_work() const override { return K_ * (problem_.X.n_stored() + problem_.n_rows()); }
@@ -75,7 +80,7 @@ class MultiTableSolver final : public Solver {
       return steps_.step(inverse, steps_.draws_independently() ? inverse : 1 / (n * steps_.mean()));
     }
     const double inverse = steps_.inverse_unbiased();
-    return steps_.step(inverse, std::max(inverse / 3, 1 / (2 * (1 / inverse + n * problem_.l2()))));
+    return steps_.step(inverse, std::max(inverse / 3, 1 / (2 * (1 / inverse + n * steps_.strong_convexity()))));
   }
 
   void restart_with_half_step() override {
@@ -99,7 +104,8 @@ class MultiTableSolver final : public Solver {
   double finish() override {
     iterate_.settle();
     copy_coefficients(iterate_, problem_.n_columns(), K_, coef_);
-    std::copy(intercepts_.begin(), intercepts_.end(), intercepts_out_);
+    const std::vector<double> b = uncentered_intercepts();
+    std::copy(b.begin(), b.end(), intercepts_out_);
     return 0;
   }
 
@@ -111,26 +117,36 @@ class MultiTableSolver final : public Solver {
     rows_seen_ = 0;
     mass_seen_ = 0;
     mass_ = 0;
-    intercepts_ = start_intercepts_;
     intercept_sums_.assign(K_, 0.0);
     load_columns(iterate_, problem_.n_columns(), K_, start_);
+    intercepts_ = shifted(start_intercepts_, 1, center_predictions(iterate_, problem_.n_columns(), K_));
     if (!start_.empty()) fill_table();
   }
 
   void fill_table() {
     std::vector<double> sums(problem_.n_coefficients());
-    evaluation_->multiply(start_.data(), table_.data());
-    evaluation_->differentiate(table_.data(), intercepts_.data(), sums.data());
-    for (std::size_t j = 0; j < problem_.n_columns(); ++j) {
-      for (std::size_t k = 0; k < K_; ++k) iterate_.gradient_sum(j, k) = problem_.total_weight * sums[j * K_ + k];
-    }
+    // Once the first epoch has begun, nothing cuts it short: half a table is none.
+    MultiProblem<View> whole = problem_;
+    whole.control = control_before_start(problem_);
+    const std::unique_ptr<MultiEvaluation<View>> evaluation = make_evaluation(whole);
+    evaluation->multiply(start_.data(), table_.data());
+    evaluation->differentiate(table_.data(), start_intercepts_.data(), sums.data());
     for (std::size_t i = 0; i < problem_.n_rows() && problem_.fit_intercept; ++i) {
       for (std::size_t k = 0; k < K_; ++k) intercept_sums_[k] += problem_.weight(i) * table_[i * K_ + k];
+    }
+    for (std::size_t j = 0; j < problem_.n_columns(); ++j) {
+      for (std::size_t k = 0; k < K_; ++k)
+        iterate_.gradient_sum(j, k) =
+            problem_.total_weight * sums[j * K_ + k] - iterate_.center(j) * intercept_sums_[k];
     }
     rows_seen_ = problem_.n_rows();
     mass_seen_ = mass_ = problem_.total_weight;
     iterate_.set_mass(mass_);
     draws_ += problem_.n_rows();
+  }
+
+  std::vector<double> uncentered_intercepts() {
+    return shifted(intercepts_, -1, center_predictions(iterate_, problem_.n_columns(), K_));
   }
 
   bool all_seen() const { return rows_seen_ == problem_.n_rows(); }
@@ -182,6 +198,7 @@ class MultiTableSolver final : public Solver {
   double* intercepts_out_;
   std::vector<double> start_;  // empty: zero
   std::vector<double> start_intercepts_;
+  ColumnScaling scaling_;
   MultiStepRule<View> steps_;
   Columns iterate_;
   std::unique_ptr<MultiEvaluation<View>> evaluation_;
@@ -192,16 +209,18 @@ class MultiTableSolver final : public Solver {
   std::size_t rows_seen_ = 0;
   double mass_seen_ = 0;
   double mass_ = 0;
-  std::vector<double> intercepts_;
+  std::vector<double> intercepts_;  // of centered rows
   std::vector<double> intercept_sums_;
   std::size_t draws_ = 0;
 };
 
 template <TableRule rule, class View>
 std::unique_ptr<Solver> make_multi_table_solver(const MultiProblem<View>& problem, const MultiSetup& setup) {
-  return with_columns<View>(problem, false, [&](auto columns) -> std::unique_ptr<Solver> {
-    return std::make_unique<MultiTableSolver<View, typename decltype(columns)::type, rule>>(problem, setup);
-  });
+  return with_columns<View>(
+      problem, setup, true, false, [&](auto columns, ColumnScaling scaling) -> std::unique_ptr<Solver> {
+        using Columns = typename decltype(columns)::type;
+        return std::make_unique<MultiTableSolver<View, Columns, rule>>(problem, setup, std::move(scaling));
+      });
 }
 
 }  // namespace finitesum

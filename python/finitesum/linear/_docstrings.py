@@ -27,9 +27,9 @@ solver : {"auto", "sag", "saga", "svrg", "katyusha", "sdca", "newton", "cd", "ne
     "newton-cg" and "lbfgs", for penalties without L1, and "accelerated" (FISTA) and
     "gradient_descent", for any. None of these fits several outputs together.
     Several outputs with the
-    same penalty are fitted side by side by sag, saga and svrg if X is sparse, up to 64 of them,
-    until the last one meets ``tol``: a sample drawn serves them all, each output keeps a number per
-    sample. Otherwise they are fitted one after the other.
+    same penalty are fitted side by side by sag, saga and svrg, up to 64 of them, until the last one
+    meets ``tol``: a sample drawn serves them all, each output keeps a number per sample. The other
+    solvers, and options that several outputs do not have, fit them one after the other.
 sampling : {"auto", "uniform", "cyclic", "shuffle", "lipschitz", "adaptive"}, default="auto"
     How the stochastic solvers draw samples: evenly; in order; in an order shuffled anew for each
     epoch; half evenly and half in proportion to the largest curvature of their loss; or to their
@@ -53,14 +53,14 @@ solver_options : dict or None, default=None
     ``"batch_size"`` (svrg): samples per step, which follows the mean of their gradients and, left
     to itself, is the longer the more they are; default 1.
 
-    ``"store_derivatives"`` (svrg, but not for several classes together): False keeps nothing per
-    sample, at two gradients per draw and some more passes per anchor. Default True, unless draws
-    by smoothness meet a penalty of L1 alone: then that alone keeps within 8 bytes per sample.
+    ``"store_derivatives"`` (svrg): False keeps nothing per sample, at two gradients per draw and
+    some more passes per anchor. Default True, unless draws by smoothness meet a penalty of L1 alone
+    and there is one output: then that alone keeps within 8 bytes per sample.
 
-    ``"scale_columns"`` (sag, saga, svrg, lbfgs, accelerated, gradient_descent, but not for several
-    classes together): steps of their own length for columns, and for the first three centered
-    dense rows if there is an intercept. The objective, the penalty
-    and X stay as they are. Default "auto": where columns differ much, unless ``step_size`` is a
+    ``"scale_columns"`` (sag, saga, svrg, lbfgs, accelerated, gradient_descent; not for several
+    classes together if X is sparse): steps of their own length for columns, and for the first three
+    centered dense rows if there is an intercept. The objective, the penalty and X stay as they are.
+    Default "auto": where columns differ much, unless ``step_size`` is a
     number; steps are then those for columns in units of their own. sag and saga do without where
     they would need more than 16 bytes per sample and 16 per column in all: on dense X with fewer
     than 2.5 samples per column, on sparse X with more than 6.5 columns per sample.

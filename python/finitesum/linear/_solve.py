@@ -160,30 +160,28 @@ def _go_together(
     control: Control,
     n_outputs: int,
 ) -> bool:
-    """Whether outputs with this problem share their steps.
-
-    With dense X not where each alone would scale its columns, which spares far more epochs than
-    sharing saves time.
-    """
+    """Whether outputs with this problem share their steps."""
     solver = control.solver
-    of_problem: dict[str, Any] = {
-        "loss": problem.loss,
-        "loss_parameter": problem.loss_parameter,
-        "alpha": problem.alpha,
-        "l1_ratio": problem.l1_ratio,
-        "fit_intercept": control.fit_intercept,
-        "intercept_scaling": problem.intercept_scaling,
-        "sampling": control.sampling,
-        "step_rule": control.step_rule,
-        "step_size": control.step_size,
-        "solver_options": control.solver_options,
-        "n_outputs": n_outputs,
-    }
     if solver == "auto":
-        solver = _core.automatic_solver(X, weight, solver=solver, **of_problem)
-    if not _core.suits_several_outputs(solver, control.solver_options):
-        return False
-    return isinstance(X, tuple) or not _core.scales_columns(X, weight, solver=solver, **of_problem)
+        solver = _core.automatic_solver(
+            X,
+            weight,
+            loss=problem.loss,
+            loss_parameter=problem.loss_parameter,
+            alpha=problem.alpha,
+            l1_ratio=problem.l1_ratio,
+            fit_intercept=control.fit_intercept,
+            intercept_scaling=problem.intercept_scaling,
+            solver=solver,
+            sampling=control.sampling,
+            step_rule=control.step_rule,
+            step_size=control.step_size,
+            solver_options=control.solver_options,
+            n_outputs=n_outputs,
+        )
+    return _core.suits_several_outputs(
+        solver, control.solver_options, is_sparse=isinstance(X, tuple)
+    )
 
 
 def _start_of(start: Start, problem: Problem, group: range) -> tuple[NDArray[np.float64], Any]:
