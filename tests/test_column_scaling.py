@@ -250,10 +250,3 @@ def test_news20_and_a9a_stay_as_they_are(data_folder):
             for choice in ("auto", False)
         )
         assert np.array_equal(auto.coef_, off.coef_)
-
-
-def test_several_classes_have_no_such_option():
-    labels = np.arange(30) % 3
-    model = LogisticRegression(solver="sag", solver_options={"scale_columns": True})
-    with pytest.raises(ValueError, match="no option 'scale_columns' with several classes"):
-        model.fit(random_problem().X, labels)
