@@ -114,7 +114,7 @@ def test_statistics():
 def test_weights_count_as_repeated_rows():
     weight = 1.0 + np.arange(60) % 3
     y = np.arange(60) % 2
-    model = LogisticRegression(max_iter=1, tol=0.5, C=5.0)
+    model = LogisticRegression(tol=0.5, C=5.0, random_state=0)
     weighted = clone(model).fit(WIDE, y, weight).auto_report_["statistics"]
     rows = np.repeat(np.arange(60), weight.astype(int))
     repeated = clone(model).fit(WIDE[rows], y[rows]).auto_report_["statistics"]

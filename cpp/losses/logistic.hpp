@@ -3,9 +3,10 @@
 // l*(u, y) = a log a + (1 - a) log(1 - a), minus the entropy of a coin.
 // Written in e^-|m|, which never overflows.
 // Dual step, in m = y t: m - q a = c with a = 1 / (1 + e^m) and c = y (z + q u), an increasing function with its root
-// in [c, c + q]: Newton from y z, or bisection where it leaves the bracket (H.-F. Yu, F.-L. Huang, C.-J. Lin, "Dual
-// coordinate descent methods for logistic regression and maximum entropy models", Machine Learning 85 (2011)). The
-// last, short step adds to a by its slope.
+// in [c, c + q]: Newton from y z (H.-F. Yu, F.-L. Huang, C.-J. Lin, "Dual coordinate descent methods for logistic
+// regression and maximum entropy models", Machine Learning 85 (2011)), or bisection where it leaves the bracket or its
+// steps do not halve: between the two sides of the bend it may go to and fro for ever. The last, short step adds to a
+// by its slope.
 #pragma once
 
 #include "core/math.hpp"
@@ -44,6 +45,7 @@ struct Logistic {
     double low = c;
     double high = c + q;
     double m = math::clamp(y * z, low, high);
+    double last_move = math::infinity;
     for (int iteration = 0; iteration < 100; ++iteration) {
       const double e = math::exp_of_negative(-math::abs(m));
       const double a = (m > 0.0 ? e : 1.0) / (1.0 + e);
@@ -53,7 +55,11 @@ struct Logistic {
       if (math::abs(move) <= is_short) return -y * math::clamp(a - slope * move, 0.0, 1.0);
       (excess > 0.0 ? high : low) = m;
       m += move;
-      if (!(m >= low && m <= high)) m = low + 0.5 * (high - low);
+      const bool halves = math::abs(move) <= 0.5 * last_move;
+      last_move = math::abs(move);
+      if (halves && m >= low && m <= high) continue;
+      last_move = 0.5 * (high - low);
+      m = low + last_move;
     }
     return derivative(y * m, y);
   }
