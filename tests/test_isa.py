@@ -154,6 +154,11 @@ def test_loops_are_vectorized(tmp_path, isa):
         loops = [number for number, line in enumerate(lines, 1) if "#pragma omp simd" in line]
         found = [len(vectorized(file, loop, width, report)) for loop in loops]
         assert found == expected, file
+    # Rows and planes take their formulas as functions, whose lines the compiler names instead: with
+    # ReLU or without, three of sums (for eight rows, for one, in planes and their ends) and four of
+    # results (for four rows, for one, in planes).
+    formulas = re.findall(rf"batch_norm.inl:.* optimized: loop vectorized using {width}", report)
+    assert len(formulas) == n_dtypes * (3 * 4 + 4 * 3)
 
 
 @pytest.mark.parametrize("path", sorted(KERNELS.glob("*")), ids=lambda path: path.name)

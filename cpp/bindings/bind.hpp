@@ -10,6 +10,7 @@ void bind_fit(pybind11::module_& m);
 void bind_fit_multi(pybind11::module_& m);
 void bind_info(pybind11::module_& m);
 void bind_kernels(pybind11::module_& m);
+void bind_layers(pybind11::module_& m);
 void bind_losses(pybind11::module_& m);
 void bind_optimizers(pybind11::module_& m);
 void bind_penalties(pybind11::module_& m);

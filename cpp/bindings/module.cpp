@@ -17,6 +17,7 @@ PYBIND11_MODULE(_core, m) {
   }
   finitesum::bind_info(m);
   finitesum::bind_kernels(m);
+  finitesum::bind_layers(m);
   finitesum::bind_losses(m);
   finitesum::bind_optimizers(m);
   finitesum::bind_penalties(m);

@@ -168,6 +168,55 @@ struct AllOptimizerKernels {
   const OptimizerKernels<double>* dense_f64;
 };
 
+// `n` lines of `width` numbers, from number `first` of the array on: rows, with a channel per column, or planes, line i
+// of the array being of channel i mod `channels`.
+struct BatchBlock {
+  std::size_t first;
+  std::size_t n;
+  std::size_t width;
+  std::size_t channels;
+};
+
+// y = (x - center) scale + offset, a number per channel: center is the mean rounded to T, and offset makes up for that.
+template <class T>
+struct Normalization {
+  const T* center;
+  const T* scale;
+  const T* offset;
+};
+
+// dx = (dy - mean) scale + ((x - center) slope + rest)
+template <class T>
+struct InputGradient {
+  const T* mean;
+  const T* slope;
+  const T* rest;
+};
+
+// Arrays are whole, the block says which part to go through. Of two functions the second has a ReLU behind it.
+template <class T>
+struct BatchNormLayoutKernels {
+  // Sums of x - shift and (x - shift)^2; rows add to them, planes set them (kernels/batch_norm.inl says where).
+  void (*moment_sums)(const T* x, const BatchBlock* block, const double* shift, double* sums);
+  void (*normalize[2])(const T* x, const BatchBlock* block, const Normalization<T>* a, T* y);
+  // Likewise the sums of dy and dy (x - mean).
+  void (*gradient_sums[2])(const T* x, const T* dy, const BatchBlock* block, const double* mean,
+                           const Normalization<T>* a, double* sums);
+  void (*input_gradient[2])(const T* x, const T* dy, const BatchBlock* block, const Normalization<T>* a,
+                            const InputGradient<T>* b, T* dx);
+};
+
+template <class T>
+struct BatchNormKernels {
+  BatchNormLayoutKernels<T> rows;
+  BatchNormLayoutKernels<T> planes;
+};
+
+struct AllBatchNormKernels {
+  BatchNormKernels<float> dense_f32;
+  BatchNormKernels<double> dense_f64;
+};
+
 struct QuadKernels {
   DenseQuadKernels<float> dense_f32;
   DenseQuadKernels<double> dense_f64;
@@ -187,6 +236,7 @@ struct KernelTable {
   ColumnKernels columns;
   QuadKernels quads;
   AllOptimizerKernels optimizers;
+  AllBatchNormKernels batch_norm;
 };
 
 // All tables name their members alike.

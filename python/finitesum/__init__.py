@@ -18,6 +18,12 @@ from finitesum.linear import (
     RidgeCV,
     RobustRegressor,
 )
+from finitesum.normalization import (
+    BatchNormCache,
+    batch_norm,
+    batch_norm_backward,
+    population_statistics,
+)
 from finitesum.optimizers import Optimizer
 from finitesum.sgd import SGDClassifier, SGDRegressor
 from finitesum.smoothness import SmoothnessReport, smoothness_report
@@ -25,6 +31,7 @@ from finitesum.smoothness import SmoothnessReport, smoothness_report
 __version__ = version("finitesum")
 
 __all__ = [
+    "BatchNormCache",
     "Certificate",
     "Diagnosis",
     "ElasticNet",
@@ -43,9 +50,12 @@ __all__ = [
     "SGDRegressor",
     "SmoothnessReport",
     "__version__",
+    "batch_norm",
+    "batch_norm_backward",
     "certify",
     "diagnose",
     "optimizers",
+    "population_statistics",
     "smoothness_report",
     "theory",
 ]

@@ -106,6 +106,37 @@ def automatic_solver(
 ) -> str: ...
 def check_solver_options(options: dict[str, Any], /) -> None: ...
 def loss_names() -> list[str]: ...
+def batch_moments(
+    x: NDArray[Any], n_threads: int = ..., isa: str = ...
+) -> tuple[_Float, _Float]: ...
+def batch_normalize(
+    x: NDArray[Any],
+    mean: _Float,
+    variance: _Float,
+    gamma: NDArray[Any] | None,
+    beta: NDArray[Any] | None,
+    eps: float,
+    relu: bool,
+    y: NDArray[Any],
+    n_threads: int = ...,
+    isa: str = ...,
+) -> None: ...
+def batch_norm_gradients(
+    x: NDArray[Any],
+    dy: NDArray[Any],
+    mean: _Float,
+    variance: _Float,
+    gamma: NDArray[Any] | None,
+    beta: NDArray[Any] | None,
+    eps: float,
+    relu: bool,
+    of_batch: bool,
+    dx: NDArray[Any],
+    dgamma: NDArray[Any],
+    dbeta: NDArray[Any],
+    n_threads: int = ...,
+    isa: str = ...,
+) -> None: ...
 def optimizer_names() -> list[str]: ...
 def optimizer_parameters(name: str) -> dict[str, bool | float | str]: ...
 def optimizer_defaults(name: str) -> dict[str, Any]: ...

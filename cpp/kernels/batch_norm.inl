@@ -1,0 +1,198 @@
+// Batch normalization. A formula comes as a function of the channel that gives a function of the place in the array:
+// in rows, where neighbors belong to different channels, the vector registers run over channels, and in planes, of one
+// channel each, over the plane.
+#pragma once
+
+#include "core/math.hpp"
+#include "kernels/lanes.inl"
+#include "kernels/table.hpp"
+
+namespace finitesum::FINITESUM_ISA {
+namespace {
+
+struct Pair {
+  double first;
+  double second;
+};
+
+struct ByRow {
+  // The sums of some rows stay in registers: else each entry costs two loads and two stores of them. Kept apart from
+  // the loop, as structs declared inside one under the pragma are not always taken apart.
+  template <std::size_t Rows, class Terms>
+  FINITESUM_INLINE static void add_column(std::size_t first, std::size_t width, std::size_t j, const Terms& terms,
+                                          double* sum, double* second_sum) {
+    const auto term = terms(j);
+    double a = *sum;
+    double b = *second_sum;
+#pragma GCC unroll 8
+    for (std::size_t r = 0; r < Rows; ++r) {
+      const Pair t = term(first + r * width + j);
+      a += t.first;
+      b += t.second;
+    }
+    *sum = a;
+    *second_sum = b;
+  }
+
+  // sums[j] and sums[width + j] for column j.
+  template <std::size_t Rows, class Terms>
+  FINITESUM_INLINE static void add_rows(std::size_t first, std::size_t width, const Terms& terms, double* sums) {
+#pragma omp simd
+    for (std::size_t j = 0; j < width; ++j) {
+      add_column<Rows>(first, width, j, terms, sums + j, sums + width + j);
+    }
+  }
+
+  template <class Terms>
+  FINITESUM_INLINE static void add(const BatchBlock& block, const Terms& terms, double* sums) {
+    constexpr std::size_t rows = 8;
+    std::size_t i = 0;
+    for (; i + rows <= block.n; i += rows) add_rows<rows>(block.first + i * block.width, block.width, terms, sums);
+    for (; i < block.n; ++i) add_rows<1>(block.first + i * block.width, block.width, terms, sums);
+  }
+
+  // Likewise the numbers of a channel, for some rows.
+  template <std::size_t Rows, class Assignments>
+  FINITESUM_INLINE static void assign_column(std::size_t first, std::size_t width, std::size_t j,
+                                             const Assignments& assignments) {
+    const auto assignment = assignments(j);
+#pragma GCC unroll 8
+    for (std::size_t r = 0; r < Rows; ++r) assignment(first + r * width + j);
+  }
+
+  template <std::size_t Rows, class Assignments>
+  FINITESUM_INLINE static void assign_rows(std::size_t first, std::size_t width, const Assignments& assignments) {
+#pragma omp simd
+    for (std::size_t j = 0; j < width; ++j) assign_column<Rows>(first, width, j, assignments);
+  }
+
+  template <class Assignments>
+  FINITESUM_INLINE static void assign(const BatchBlock& block, const Assignments& assignments) {
+    constexpr std::size_t rows = 4;
+    std::size_t i = 0;
+    for (; i + rows <= block.n; i += rows) assign_rows<rows>(block.first + i * block.width, block.width, assignments);
+    for (; i < block.n; ++i) assign_rows<1>(block.first + i * block.width, block.width, assignments);
+  }
+};
+
+struct ByPlane {
+  // sums[2 i] and sums[2 i + 1] for plane i of the whole array. As in lane_sum, 16 lanes and a fixed tree.
+  template <class Terms>
+  FINITESUM_INLINE static void add(const BatchBlock& block, const Terms& terms, double* sums) {
+    const std::size_t first_plane = block.first / block.width;
+    for (std::size_t i = first_plane; i < first_plane + block.n; ++i) {
+      const auto term = terms(i % block.channels);
+      const std::size_t end = (i + 1) * block.width;
+      Lanes first, second;
+      std::size_t at = i * block.width;
+      for (; at + Lanes::size <= end; at += Lanes::size) {
+#pragma omp simd
+        for (std::size_t l = 0; l < Lanes::size; ++l) {
+          const Pair t = term(at + l);
+          first.lane[l] += t.first;
+          second.lane[l] += t.second;
+        }
+      }
+      for (std::size_t l = 0; at < end; ++at, ++l) {
+        const Pair t = term(at);
+        first.lane[l] += t.first;
+        second.lane[l] += t.second;
+      }
+      sums[2 * i] = first.sum();
+      sums[2 * i + 1] = second.sum();
+    }
+  }
+
+  template <class Assignments>
+  FINITESUM_INLINE static void assign(const BatchBlock& block, const Assignments& assignments) {
+    const std::size_t first_plane = block.first / block.width;
+    for (std::size_t i = first_plane; i < first_plane + block.n; ++i) {
+      const auto assignment = assignments(i % block.channels);
+      const std::size_t begin = i * block.width;
+#pragma omp simd
+      for (std::size_t at = begin; at < begin + block.width; ++at) assignment(at);
+    }
+  }
+};
+
+template <class T>
+FINITESUM_INLINE T normalized(T x, T center, T scale, T offset) {
+  return (x - center) * scale + offset;
+}
+
+template <class Layout, class T>
+void moment_sums(const T* x, const BatchBlock* block, const double* shift, double* sums) {
+  const auto terms = [=](std::size_t c) FINITESUM_INLINE_LAMBDA {
+    const double s = shift[c];
+    return [=](std::size_t i) FINITESUM_INLINE_LAMBDA {
+      const double d = static_cast<double>(x[i]) - s;
+      return Pair{d, d * d};
+    };
+  };
+  Layout::add(*block, terms, sums);
+}
+
+template <class Layout, bool Relu, class T>
+void normalize(const T* x, const BatchBlock* block, const Normalization<T>* normalization, T* y) {
+  const Normalization<T> a = *normalization;
+  const auto assignments = [=](std::size_t c) FINITESUM_INLINE_LAMBDA {
+    const T center = a.center[c], scale = a.scale[c], offset = a.offset[c];
+    return [=](std::size_t i) FINITESUM_INLINE_LAMBDA {
+      const T value = normalized(x[i], center, scale, offset);
+      y[i] = Relu ? math::max(value, T{0}) : value;
+    };
+  };
+  Layout::assign(*block, assignments);
+}
+
+// The gradient behind ReLU, whose output is computed again: with the same operations, hence with the same sign.
+template <bool Relu, class T>
+FINITESUM_INLINE T behind_relu(T dy, T x, T center, T scale, T offset) {
+  if constexpr (Relu) return normalized(x, center, scale, offset) <= T{0} ? T{0} : dy;
+  return dy;
+}
+
+template <class Layout, bool Relu, class T>
+void gradient_sums(const T* x, const T* dy, const BatchBlock* block, const double* mean,
+                   const Normalization<T>* normalization, double* sums) {
+  const Normalization<T> a = *normalization;
+  const auto terms = [=](std::size_t c) FINITESUM_INLINE_LAMBDA {
+    const double m = mean[c];
+    const T center = a.center[c], scale = a.scale[c], offset = a.offset[c];
+    return [=](std::size_t i) FINITESUM_INLINE_LAMBDA {
+      const double g = static_cast<double>(behind_relu<Relu>(dy[i], x[i], center, scale, offset));
+      return Pair{g, g * (static_cast<double>(x[i]) - m)};
+    };
+  };
+  Layout::add(*block, terms, sums);
+}
+
+template <class Layout, bool Relu, class T>
+void input_gradient(const T* x, const T* dy, const BatchBlock* block, const Normalization<T>* normalization,
+                    const InputGradient<T>* gradient, T* dx) {
+  const Normalization<T> a = *normalization;
+  const InputGradient<T> b = *gradient;
+  const auto assignments = [=](std::size_t c) FINITESUM_INLINE_LAMBDA {
+    const T center = a.center[c], scale = a.scale[c], offset = a.offset[c];
+    const T mean = b.mean[c], slope = b.slope[c], rest = b.rest[c];
+    return [=](std::size_t i) FINITESUM_INLINE_LAMBDA {
+      const T g = behind_relu<Relu>(dy[i], x[i], center, scale, offset);
+      dx[i] = (g - mean) * scale + ((x[i] - center) * slope + rest);
+    };
+  };
+  Layout::assign(*block, assignments);
+}
+
+template <class Layout, class T>
+constexpr BatchNormLayoutKernels<T> batch_norm_layout_kernels = {
+    moment_sums<Layout, T>,
+    {normalize<Layout, false, T>, normalize<Layout, true, T>},
+    {gradient_sums<Layout, false, T>, gradient_sums<Layout, true, T>},
+    {input_gradient<Layout, false, T>, input_gradient<Layout, true, T>}};
+
+template <class T>
+constexpr BatchNormKernels<T> batch_norm_kernels = {batch_norm_layout_kernels<ByRow, T>,
+                                                    batch_norm_layout_kernels<ByPlane, T>};
+
+}  // namespace
+}  // namespace finitesum::FINITESUM_ISA
