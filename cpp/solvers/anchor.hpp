@@ -52,7 +52,7 @@ template <class View>
 double best_mean_loss(const Problem<View>& problem, Anchor& anchor, Control* control = nullptr) {
   InterceptProblem along{problem.loss, anchor.margins.data(), problem.y,
                          problem.s,    problem.n_rows(),      problem.n_threads};
-  along.control = control != nullptr ? control : control_before_start(problem);
+  along.watch.control = control != nullptr ? control : control_before_start(problem);
   if (problem.has_free_intercept()) anchor.intercept = along.solve(anchor.intercept);
   return along.objective(anchor.intercept) / problem.total_weight;
 }
@@ -81,9 +81,11 @@ bool evaluate_gradient(const Problem<View>& problem, Anchor& anchor, double* gra
   return is_finished;
 }
 
-// The certificate of an evaluated anchor; `scratch` holds the gradient and is overwritten.
+// The certificate of an evaluated anchor; `scratch` holds the gradient and is overwritten. Of no use if the watch's
+// control stops the work.
 template <class View, class EvaluatedAnchor>
-Certificate certify(const Problem<View>& problem, EvaluatedAnchor& anchor, double nonzeros, double* scratch) {
+Certificate certify(const Problem<View>& problem, EvaluatedAnchor& anchor, double nonzeros, double* scratch,
+                    const Watch& watch = {}) {
   Certificate certificate;
   certificate.objective = anchor.objective;
   certificate.nonzeros = nonzeros;
@@ -91,7 +93,7 @@ Certificate certify(const Problem<View>& problem, EvaluatedAnchor& anchor, doubl
     const auto u = [&](std::size_t first, std::size_t count, double* room) {
       return derivatives_of(problem, anchor, first, count, room);
     };
-    certificate.lower_bound = dual_objective(problem, u, scratch);
+    certificate.lower_bound = dual_objective(problem, u, scratch, watch);
   } else {
     // The intercept is at its best, so its own entry is zero.
     certificate.gradient_norm = 0;

@@ -80,6 +80,14 @@ class Control {
   Stopping reason_ = Stopping::max_iter;
 };
 
+// Whom a loop over the rows asks, if anyone, and what a row costs it, in entries of X.
+struct Watch {
+  Control* control = nullptr;
+  std::size_t work_per_row = 1;
+
+  bool has_stopped() const { return control != nullptr && control->stopped(); }
+};
+
 // Calls work(begin, end) for consecutive parts of [0, n), each but the last a multiple of `unit`, and asks control
 // between parts of about a million entries of X; false if it stops the work.
 template <class Work>

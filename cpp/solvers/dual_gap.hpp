@@ -75,14 +75,15 @@ struct Balance {
   }
 };
 
+// Here and below of no use if the watch's control stops the work.
 template <class View, class Derivatives>
-Balance find_balance(const Problem<View>& problem, const Derivatives& u) {
+Balance find_balance(const Problem<View>& problem, const Derivatives& u, const Watch& watch = {}) {
   constexpr std::array<std::size_t, 4> strides{1, 4, 16, 128};
   constexpr std::array<double, 4> least_factors{0, 0.5, 0.5, 0.9};
   std::array<double, strides.size()> positive{};
   std::array<double, strides.size()> negative{};
   std::array<double, block_rows> mass;
-  for_each_block(problem.n_rows(), [&](std::size_t first, std::size_t count) {
+  const auto add = [&](std::size_t first, std::size_t count) {
     const double* block = u(first, count, mass.data());
     for (std::size_t k = 0; k < count; ++k) mass[k] = derivative_or_zero(block[k]);
     for (std::size_t k = 0; problem.s != nullptr && k < count; ++k) mass[k] *= problem.s[first + k];
@@ -94,7 +95,8 @@ Balance find_balance(const Problem<View>& problem, const Derivatives& u) {
       positive[choice] += (magnitude + sum) / 2;
       negative[choice] += (magnitude - sum) / 2;
     }
-  });
+  };
+  for_each_watched_block(problem.n_rows(), watch, add);
   const double excess = positive[0] - negative[0];
   Balance balance;
   // An excess at the level of rounding changes D by no more than rounding does.
@@ -111,8 +113,8 @@ Balance find_balance(const Problem<View>& problem, const Derivatives& u) {
 }
 
 template <class View, class Derivatives>
-Balance balance_for(const Problem<View>& problem, const Derivatives& u) {
-  return problem.has_free_intercept() ? find_balance(problem, u) : Balance{};
+Balance balance_for(const Problem<View>& problem, const Derivatives& u, const Watch& watch = {}) {
+  return problem.has_free_intercept() ? find_balance(problem, u, watch) : Balance{};
 }
 
 // Adds what the balance moves in the rows [first, first + count), whose u the block holds, to the gradient.
@@ -127,10 +129,11 @@ void add_moved(const Problem<View>& problem, const Balance& balance, const doubl
   }
 }
 template <class View, class Derivatives>
-void add_moved(const Problem<View>& problem, const Balance& balance, const Derivatives& u, double* gradient) {
+void add_moved(const Problem<View>& problem, const Balance& balance, const Derivatives& u, double* gradient,
+               const Watch& watch = {}) {
   if (balance.sign == 0) return;
   std::array<double, block_rows> room;
-  for_each_block(problem.n_rows(), [&](std::size_t first, std::size_t count) {
+  for_each_watched_block(problem.n_rows(), watch, [&](std::size_t first, std::size_t count) {
     add_moved(problem, balance, u(first, count, room.data()), first, count, gradient);
   });
 }
@@ -139,8 +142,8 @@ void add_moved(const Problem<View>& problem, const Balance& balance, const Deriv
 // overwritten by that of the u scaled for a pure L1 penalty.
 template <class View, class Derivatives>
 double balanced_dual_objective(const Problem<View>& problem, const Balance& balance, const Derivatives& u,
-                               double* gradient) {
-  const double intercept_gradient = problem.has_penalized_intercept() ? mean_derivative(problem, u) : 0;
+                               double* gradient, const Watch& watch = {}) {
+  const double intercept_gradient = problem.has_penalized_intercept() ? mean_derivative(problem, u, watch) : 0;
   const std::size_t p = problem.n_columns();
   double scale = 1;
   double penalty_conjugate = 0;
@@ -161,19 +164,20 @@ double balanced_dual_objective(const Problem<View>& problem, const Balance& bala
     if (in_intercept * scale > problem.intercept_penalty.l1()) scale = problem.intercept_penalty.l1() / in_intercept;
     for (std::size_t j = 0; scale < 1 && j < p; ++j) gradient[j] *= scale;
   }
-  const double conjugate = conjugate_sum(problem, scale, [&](std::size_t first, std::size_t count, double* room) {
+  const auto balanced = [&](std::size_t first, std::size_t count, double* room) {
     balance.apply(u(first, count, room), first, count, room);
     return room;
-  });
+  };
+  const double conjugate = conjugate_sum(problem, scale, balanced, watch);
   return -conjugate / problem.total_weight - penalty_conjugate;
 }
 
 // D(u) after both repairs, for u and its gradient as they are; the gradient is overwritten by that of the repaired u.
 template <class View, class Derivatives>
-double dual_objective(const Problem<View>& problem, const Derivatives& u, double* gradient) {
-  const Balance balance = balance_for(problem, u);
-  add_moved(problem, balance, u, gradient);
-  return balanced_dual_objective(problem, balance, u, gradient);
+double dual_objective(const Problem<View>& problem, const Derivatives& u, double* gradient, const Watch& watch) {
+  const Balance balance = balance_for(problem, u, watch);
+  add_moved(problem, balance, u, gradient, watch);
+  return balanced_dual_objective(problem, balance, u, gradient, watch);
 }
 
 }  // namespace finitesum

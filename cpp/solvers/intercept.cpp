@@ -52,7 +52,7 @@ Slope slope_at(const InterceptProblem& problem, double b) {
     }
     return block;
   };
-  return sum_over_blocks(problem.n, problem.n_threads, slope_of, problem.control, problem.work_per_row);
+  return sum_over_blocks(problem.n, problem.n_threads, slope_of, problem.watch);
 }
 
 }  // namespace
@@ -64,7 +64,7 @@ double InterceptProblem::objective(double b) const {
     const double* weights = s != nullptr ? s + first : nullptr;
     return loss.value_sum(shifted.data(), TargetBlock(y, first, count).data(), weights, count);
   };
-  return sum_over_blocks(n, n_threads, value_of, control, work_per_row);
+  return sum_over_blocks(n, n_threads, value_of, watch);
 }
 
 double InterceptProblem::solve(double b) const {
@@ -75,7 +75,7 @@ double InterceptProblem::solve(double b) const {
   double reach = 1;
   for (int iteration = 0; iteration < 200; ++iteration) {
     const Slope slope = slope_at(*this, b);
-    if (control != nullptr && control->stopped()) break;
+    if (watch.has_stopped()) break;
     if (std::fabs(slope.first) <= rounding * slope.magnitude) break;
     (slope.first > 0 ? high : low) = b;
     double next = slope.second > 0 ? b - slope.first / slope.second : (slope.first > 0 ? -infinity : infinity);

@@ -21,8 +21,7 @@ struct InterceptProblem {
   std::size_t n;
   int n_threads;
   std::function<void(std::size_t first, std::size_t count, double* z)> compute_z = nullptr;
-  Control* control = nullptr;    // if it stops the work, results are of no use
-  std::size_t work_per_row = 8;  // in entries of X
+  Watch watch{nullptr, 8};  // if its control stops the work, results are of no use
 
   double objective(double b) const;
   double solve(double b) const;  // safeguarded Newton from b

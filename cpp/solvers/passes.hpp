@@ -130,23 +130,25 @@ double weighted_sum(const Problem<View>& problem, const double* u, std::size_t f
 
 // (1/S) sum_i s_i u_i: the gradient in the intercept.
 template <class View, class Derivatives>
-double mean_derivative(const Problem<View>& problem, const Derivatives& derivatives) {
-  const double sum = sum_over_blocks(problem.n_rows(), problem.n_threads, [&](std::size_t first, std::size_t count) {
+double mean_derivative(const Problem<View>& problem, const Derivatives& derivatives, const Watch& watch = {}) {
+  const auto term = [&](std::size_t first, std::size_t count) {
     std::array<double, block_rows> room;
     return weighted_sum(problem, derivatives(first, count, room.data()), first, count);
-  });
-  return sum / problem.total_weight;
+  };
+  return sum_over_blocks(problem.n_rows(), problem.n_threads, term, watch) / problem.total_weight;
 }
 
 // sum_i s_i l*(scale u_i, y_i)
 template <class View, class Derivatives>
-double conjugate_sum(const Problem<View>& problem, double scale, const Derivatives& derivatives) {
-  return sum_over_blocks(problem.n_rows(), problem.n_threads, [&](std::size_t first, std::size_t count) {
+double conjugate_sum(const Problem<View>& problem, double scale, const Derivatives& derivatives,
+                     const Watch& watch = {}) {
+  const auto term = [&](std::size_t first, std::size_t count) {
     std::array<double, block_rows> room;
     const double* u = derivatives(first, count, room.data());
     const TargetBlock y(problem.y, first, count);
     return problem.loss.conjugate_sum(scale, u, y.data(), problem.weights_from(first), count);
-  });
+  };
+  return sum_over_blocks(problem.n_rows(), problem.n_threads, term, watch);
 }
 
 // The largest entry of the gradient of the smooth part at (w, b), the intercept's included; `gradient` is overwritten.

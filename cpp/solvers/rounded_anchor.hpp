@@ -93,6 +93,12 @@ double derivative_of(const Problem<View>& problem, const RoundedAnchor& anchor, 
   return problem.derivative(i, anchor.kept(z) + anchor.intercept);
 }
 
+// A derivative that is not stored costs a row of X.
+template <class View>
+Watch watch_for(const Problem<View>& problem, const RoundedAnchor& anchor, Control* control) {
+  return {control, anchor.stores ? 8 : problem.X.n_stored() / problem.n_rows() + 8};
+}
+
 // The margins, if they are to be stored; the best intercept at w, if it is free; and the objective, but for the cut.
 // False, here and below, if control stops the work.
 template <class View>
@@ -117,8 +123,7 @@ bool evaluate_intercept(const Problem<View>& problem, const double* w, RoundedAn
   along.compute_z = [&](std::size_t first, std::size_t count, double* z) {
     kept_margins(problem, anchor, first, count, z);
   };
-  along.control = control;
-  if (!anchor.stores) along.work_per_row = problem.X.n_stored() / n + 1;
+  along.watch = watch_for(problem, anchor, control);
   if (problem.has_free_intercept()) anchor.intercept = along.solve(anchor.intercept);
   anchor.objective =
       along.objective(anchor.intercept) / problem.total_weight + penalty_value(problem, w, anchor.intercept);

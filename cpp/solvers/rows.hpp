@@ -110,7 +110,14 @@ void for_each_block(std::size_t n, Work&& work) {
   for (std::size_t first = 0; first < n; first += block_rows) work(first, std::min(block_rows, n - first));
 }
 
-// The same on several threads, eight blocks at a time.
+template <class Work>
+void for_each_watched_block(std::size_t n, const Watch& watch, Work&& work) {
+  in_parts(n, block_rows, block_rows * watch.work_per_row, watch.control, [&](std::size_t begin, std::size_t end) {
+    for_each_block(end - begin, [&](std::size_t first, std::size_t count) { work(begin + first, count); });
+  });
+}
+
+// The same as for_each_block on several threads, eight blocks at a time.
 template <class Work>
 void for_each_block(std::size_t n, int n_threads, Work&& work) {
   constexpr std::size_t rows_at_once = 8 * block_rows;
@@ -121,13 +128,12 @@ void for_each_block(std::size_t n, int n_threads, Work&& work) {
   });
 }
 
-// Sum of term(first, count) over the blocks of [0, n), added in their order: on any number of threads the same. A term
-// costs as much as `work_per_row` entries of X for each row; if control stops the work, the sum is of no use.
+// Sum of term(first, count) over the blocks of [0, n), added in their order: on any number of threads the same. Of no
+// use if control stops the work.
 template <class Term>
-auto sum_over_blocks(std::size_t n, int n_threads, Term&& term, Control* control = nullptr,
-                     std::size_t work_per_row = 1) {
+auto sum_over_blocks(std::size_t n, int n_threads, Term&& term, const Watch& watch = {}) {
   std::vector<decltype(term(n, n))> terms((n + block_rows - 1) / block_rows);
-  in_parts(n, block_rows, block_rows * work_per_row, control, [&](std::size_t begin, std::size_t end) {
+  in_parts(n, block_rows, block_rows * watch.work_per_row, watch.control, [&](std::size_t begin, std::size_t end) {
     for_each_block(end - begin, n_threads, [&](std::size_t first, std::size_t count) {
       terms[(begin + first) / block_rows] = term(begin + first, count);
     });

@@ -190,11 +190,16 @@ class Svrg final : public Solver {
       last_anchor_.swap(previous_anchor_);
       return Certificate::unfinished(nonzeros);
     }
+    for (std::size_t j = 0; j < p; ++j) iterate_.gradient_sum(j) = problem_.total_weight * coef_[j];
+    const Certificate certificate = certify(problem_, anchor_, nonzeros, coef_, watch_for(problem_, anchor_, &control));
+    if (control.stopped()) {
+      last_anchor_.swap(previous_anchor_);
+      return Certificate::unfinished(nonzeros);
+    }
+    certificate_ = certificate;
     intercept_ = last_intercept_ = anchor_.intercept + shift;
     if (anchors_ == 1) first_objective_ = anchor_.objective;
     last_objective_ = anchor_.objective;
-    for (std::size_t j = 0; j < p; ++j) iterate_.gradient_sum(j) = problem_.total_weight * coef_[j];
-    certificate_ = certify(problem_, anchor_, nonzeros, coef_);
     anchored_ = true;
     return certificate_;
   }

@@ -33,14 +33,14 @@ class SeparableEvaluation final : public MultiEvaluation<View> {
       for (std::size_t k = 0; k < K_; ++k) {
         for (std::size_t i = 0; i < n; ++i) y_k[i] = problem_.target(i, k);
         InterceptProblem along{problem_.loss.of_output(), z_k.data(), Targets(y_k.data()), problem_.s, n, 1};
-        along.control = sweep_.control();
+        along.watch.control = sweep_.control();
         if (z.are_stored) {
           z.of_output(k, 0, n, z_k.data());
         } else {
           along.compute_z = [&](std::size_t first, std::size_t count, double* z_of_k) {
             z.of_output(k, first, count, z_of_k);
           };
-          along.work_per_row = this->row_work(problem_);
+          along.watch.work_per_row = this->row_work(problem_);
         }
         b[k] = along.solve(b[k]);
       }
