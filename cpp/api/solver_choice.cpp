@@ -124,8 +124,8 @@ SolverChoice choose_solver(const ProblemStatistics& statistics, const std::vecto
   });
   if (candidates.empty()) candidates = choice.costs;
   // Where nobody waits, Newton: its last step leaves far less than tol, so that the answer does not depend on the path.
-  constexpr double unnoticed = 1e-3;  // seconds
-  const auto newton = std::find_if(candidates.begin(), candidates.end(), [](const auto& cost) {
+  const auto newton = std::find_if(candidates.begin(), candidates.end(), [](const PredictedCost& cost) {
+    constexpr double unnoticed = 1e-3;  // seconds
     return cost.solver == "newton" && cost.seconds < unnoticed;
   });
   if (newton != candidates.end()) std::rotate(candidates.begin(), newton, newton + 1);
