@@ -1,10 +1,10 @@
 """While a fit runs: callback, display, time limit, Ctrl-C, and the interpreter stays free."""
 
-import os
 import signal
 import sys
 import threading
 import time
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ import scipy.sparse as sp
 from sklearn.exceptions import ConvergenceWarning
 
 from finitesum import LinearSVC, LogisticRegression, Ridge, _core, certify
+from interrupting import ctrl_c, ends_early, needs_ctrl_c, stopped_at_the_start
 
 KEYS = {"epoch", "passes", "seconds", "objective", "gap", "step_size", "nonzeros"}
 
@@ -148,23 +149,18 @@ def test_callback_stops_all_outputs(solver: str, stopping: list[str]) -> None:
     assert model.converged_ is False
 
 
-def press_ctrl_c(after: float) -> threading.Timer:
-    timer = threading.Timer(after, os.kill, (os.getpid(), signal.SIGINT))
-    timer.start()
-    return timer
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="sends SIGINT to this process")
+@needs_ctrl_c
 @pytest.mark.parametrize("classes", [2, 3])
 def test_ctrl_c_gives_a_usable_estimator(classes: int) -> None:
     X, y = large()
     if classes == 3:
         y = np.digitize(X[:, 0], [-0.5, 0.5])
     model = endless()
-    press_ctrl_c(after=0.3)
     started = time.perf_counter()
-    with pytest.warns(ConvergenceWarning, match="the fit was interrupted"):
-        model.fit(X, y)
+    with ctrl_c() as press:
+        press(0.3)
+        with pytest.warns(ConvergenceWarning, match="the fit was interrupted"):
+            model.fit(X, y)
     assert time.perf_counter() - started < 1.5
     assert set(np.atleast_1d(model.stopping_)) == {"interrupted"}
     assert np.isfinite(model.relative_gap_).all()
@@ -181,21 +177,26 @@ def huge() -> tuple[np.ndarray, np.ndarray]:
     return X, y
 
 
-def press_ctrl_c_soon(check: dict[str, float]) -> None:
-    """Press it once, in the middle of the second epoch."""
-    if check["epoch"] == 1:
-        press_ctrl_c(after=0.02)
+def in_the_second_epoch(press: Callable[[float], None]) -> Callable[[dict[str, float]], None]:
+    """Make a callback that presses Ctrl-C once, in the middle of the second epoch."""
+
+    def callback(check: dict[str, float]) -> None:
+        if check["epoch"] == 1:
+            press(0.02)
+
+    return callback
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="sends SIGINT to this process")
+@needs_ctrl_c
 @pytest.mark.parametrize("solver", ["sag", "saga", "sdca"])
 def test_ctrl_c_does_not_wait_for_a_long_certificate(
     solver: str, huge: tuple[np.ndarray, np.ndarray]
 ) -> None:
     X, y = huge
-    model = endless(solver=solver, check_interval=10**6, callback=press_ctrl_c_soon)
-    with pytest.warns(ConvergenceWarning, match=r"no finite duality gap.*finitesum\.certify"):
-        model.fit(X, y)
+    model = endless(solver=solver, check_interval=10**6)
+    warning = r"no finite duality gap.*finitesum\.certify"
+    with ctrl_c() as press, pytest.warns(ConvergenceWarning, match=warning):
+        model.set_params(callback=in_the_second_epoch(press)).fit(X, y)
     assert model.stopping_ == "interrupted"
     # not even the objective: it would take a sweep
     assert model.objective_ == model.dual_gap_ == np.inf
@@ -204,7 +205,7 @@ def test_ctrl_c_does_not_wait_for_a_long_certificate(
     assert np.isfinite(certify(model, X, y, max_iter=1).gap)
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="sends SIGINT to this process")
+@needs_ctrl_c
 @pytest.mark.parametrize(("solver", "classes"), [("svrg", 2), ("katyusha", 2), ("svrg", 3)])
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 def test_ctrl_c_returns_to_the_last_certified_point(
@@ -213,8 +214,9 @@ def test_ctrl_c_returns_to_the_last_certified_point(
     X, y = huge
     if classes == 3:
         y = y.astype(int) + (X[:, 1] > 1)
-    model = endless(solver=solver, warm_start=True, callback=press_ctrl_c_soon)
-    model.fit(X, y)
+    model = endless(solver=solver, warm_start=True)
+    with ctrl_c() as press:
+        model.set_params(callback=in_the_second_epoch(press)).fit(X, y)
     assert model.stopping_ == "interrupted"
     assert np.isfinite(model.dual_gap_)
     known = [
@@ -249,42 +251,38 @@ def assert_is_the_null_model(result: dict[str, Any], outcome: dict[str, Any]) ->
     assert result["state"].size == 0
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="sends SIGINT to this process")
+@needs_ctrl_c
 @pytest.mark.parametrize("solver", ["sag", "lbfgs"])
 def test_ctrl_c_before_the_first_epoch_returns_the_start(
     solver: str, endless_zeros: np.ndarray
 ) -> None:
     y = np.zeros(len(endless_zeros))
     y[::3] = 1.0
-    press_ctrl_c(after=0.05)
-    result = _core.fit(
-        endless_zeros, y, None, loss="squared", loss_parameter=1.0, solver=solver,
+    result = stopped_at_the_start(
+        _core.fit, endless_zeros, y, None, loss="squared", loss_parameter=1.0, solver=solver,
         intercept_init=None, **PROBLEM,
     )  # fmt: skip
     assert_is_the_null_model(result, result)
     assert result["intercept"] == pytest.approx(1 / 3, abs=1e-6)
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="sends SIGINT to this process")
+@needs_ctrl_c
 def test_ctrl_c_before_the_first_epoch_of_several_outputs(endless_zeros: np.ndarray) -> None:
     y = (np.arange(len(endless_zeros)) % 3).astype(np.int32)
-    press_ctrl_c(after=0.05)
-    result = _core.fit_multi(
-        endless_zeros, y, None, n_outputs=3, loss="multinomial", solver="sag",
+    result = stopped_at_the_start(
+        _core.fit_multi, endless_zeros, y, None, n_outputs=3, loss="multinomial", solver="sag",
         intercepts_init=None, **PROBLEM,
     )  # fmt: skip
     assert_is_the_null_model(result, result["outputs"][0])
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="sends SIGINT to this process")
+@needs_ctrl_c
 def test_ctrl_c_while_indices_are_checked() -> None:
     indices = np.zeros(1_000_000_000, dtype=np.int32)  # never allocated either
-    press_ctrl_c(after=0.1)
-    with pytest.raises(KeyboardInterrupt):
-        _core.has_duplicates(indices, np.array([0, indices.size]), 1)
+    assert ends_early(lambda: _core.has_duplicates(indices, np.array([0, indices.size]), 1))
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="sends SIGINT to this process")
+@needs_ctrl_c
 @pytest.mark.parametrize("classes", [2, 3])
 def test_ctrl_c_within_the_callback_ends_the_fit_as_elsewhere(classes: int) -> None:
     X, y = large()
@@ -301,13 +299,14 @@ def test_ctrl_c_within_the_callback_ends_the_fit_as_elsewhere(classes: int) -> N
     assert np.isfinite(model.relative_gap_).all()
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="sends SIGINT to this process")
+@needs_ctrl_c
 def test_ctrl_c_is_not_left_pending() -> None:
     X, y = large()
-    press_ctrl_c(after=0.2)
-    with pytest.warns(ConvergenceWarning):
-        endless().fit(X, y)
-    time.sleep(0.05)  # a KeyboardInterrupt still pending would be raised here
+    with ctrl_c() as press:
+        press(0.2)
+        with pytest.warns(ConvergenceWarning):
+            endless().fit(X, y)
+        time.sleep(0.05)  # a KeyboardInterrupt still pending would be raised here
     assert LogisticRegression().fit(*small()).stopping_ == "duality gap"
 
 
