@@ -202,6 +202,7 @@ def test_nesterov_is_the_look_ahead_recurrence(momentum):
         assert_allclose(kept + 0.2 * momentum * m[0], W, rtol=1e-12, atol=1e-14)
 
 
+@pytest.mark.theory
 def test_terminal_velocity_of_momentum():
     path, _ = dense_path("momentum", {"momentum": 0.8}, np.zeros(1), np.ones((200, 1)), [0.1] * 200)
     assert_allclose(path[-2] - path[-1], 0.1 / (1 - 0.8), rtol=1e-12)

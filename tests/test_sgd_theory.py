@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import finitesum
 from test_sgd import core
 
 pytestmark = pytest.mark.theory
@@ -213,3 +214,90 @@ def test_the_variance_of_a_batch_is_that_of_a_row_over_its_size():
             for seed in range(2000)
         ]  # fmt: skip
         np.testing.assert_allclose(np.var(firsts), np.var(x) / (16 * copies), rtol=0.15)
+
+
+def test_s87_in_several_dimensions_the_steepest_bounds_the_step():
+    """Full batches: straight below the smallest 1/h_j, to and fro up to twice that, and beyond it
+    the steepest coordinate diverges; a large max h / min h makes the flattest one slow."""
+    h, star = np.array([4.0, 1.0, 0.25]), np.array([1.0, -2.0, 0.5])
+    A = np.diag(np.sqrt(3 * h))  # the Hessian of the mean of three squares is diag(h)
+    y = np.sqrt(3 * h) * star
+
+    def errors(eta, epochs):
+        return np.array([
+            core(
+                A, "squared", "none", y=y, epochs=k, batch_size=3, fit_intercept=False,
+                schedule={"eta0": eta},
+            )[0][:-1] - star
+            for k in range(1, epochs + 1)
+        ])  # fmt: skip
+
+    k = np.arange(1, 13)[:, None]
+    for eta in (0.2, 0.25, 0.49, 0.51):  # 1/h is 1/4, 1, 4: the limit is 1/2
+        found = errors(eta, 12)
+        np.testing.assert_allclose(found, -star * (1 - eta * h) ** k, rtol=1e-9, atol=1e-12)
+    assert abs(errors(0.49, 40)[-1, 0]) < 1 < abs(errors(0.51, 12)[-1, 0])
+    slow = abs(errors(0.25, 12)[-1] / star)  # the steepest is there after one step
+    assert slow[0] < 1e-12
+    np.testing.assert_allclose(slow[2], (1 - 1 / 16) ** 12, rtol=1e-9)  # 16 = max h / min h
+
+
+def test_theorem_4_8_mean_squared_gradient_of_what_is_not_convex():
+    """(1/K) sum E|grad F|^2 <= eta L M + 2 (F(w_1) - F_inf) / (K eta), eta <= 1/L, for the mean of
+    r^2 / (1 + r^2) (Geman and McClure), whose squared slope is at most 27/64 and whose curvature
+    lies in [-1/2, 2]; directions are means of 8 draws: M = M_V = 27/64/8, M_G = 1."""
+    rng = np.random.default_rng(0)
+    n, size, n_seeds, K = 50, 8, 100, 500
+    A = rng.normal(size=(n, 2)) + 1
+    A /= np.linalg.norm(A, axis=1)[:, None]
+    y = 0.8 * A.sum(axis=1) + 0.2 * rng.normal(size=n)
+    L, M = 2 * np.linalg.eigvalsh(A.T @ A / n)[-1], 27 / 64 / size
+
+    def slope(r):
+        return 2 * r / (1 + r**2) ** 2
+
+    start = 1 - np.mean(1 / (1 + y**2))  # F at zero; F_inf >= 0
+    at_start = np.sum((slope(-y) @ A / n) ** 2)
+    for eta in (0.8 / L, 0.2 / L):
+        optimizer = finitesum.Optimizer("sgd", learning_rate=eta)
+        w, mean_square = np.zeros((n_seeds, 2)), 0.0
+        for _ in range(K):
+            mean_square += np.mean(np.sum((slope(w @ A.T - y) @ A / n) ** 2, axis=1)) / K
+            i = rng.integers(n, size=(n_seeds, size))
+            r = np.einsum("sbp,sp->sb", A[i], w) - y[i]
+            optimizer.step(w, np.einsum("sb,sbp->sp", slope(r), A[i]) / size)
+        bound = eta * L * M + 2 * start / (K * eta)
+        assert mean_square <= bound < at_start / 3
+
+
+def natural_path(A, y, rate, forget, mu, batch, per_example):
+    """R <- (1 - forget) R + forget <g^2>, w <- w - rate <g> / sqrt(mu + R), in the rows' order."""
+    w, R = np.zeros(A.shape[1]), np.zeros(A.shape[1])
+    for first in range(0, len(y), batch):
+        rows = slice(first, first + batch)
+        g = (A[rows] @ w - y[rows])[:, None] * A[rows]
+        square = np.mean(g**2, axis=0) if per_example else np.mean(g, axis=0) ** 2
+        R = (1 - forget) * R + forget * square
+        w = w - rate * np.mean(g, axis=0) / np.sqrt(mu + R)
+    return w, R
+
+
+def test_s133_the_diagonal_natural_gradient_is_rmsprop():
+    """With the metric's other factors one: for single rows equal; of batches frameworks, and this,
+    average g before they square it, which makes R smaller by the variance within the batch."""
+    A, y, *_ = least_squares(np.random.default_rng(0), n=64)
+    rate, forget, mu = 0.01, 0.1, 1e-3
+    for batch in (1, 8):
+        options = {"gamma": 1 - forget, "eps": mu, "eps_mode": "inside"}
+        w, _ = core(
+            A, "squared", "none", y=y, epochs=1, fit_intercept=False, batch_size=batch,
+            optimizer="rmsprop", optimizer_options=options, schedule={"eta0": rate},
+        )  # fmt: skip
+        of_means, smaller = natural_path(A, y, rate, forget, mu, batch, per_example=False)
+        np.testing.assert_allclose(w[:-1], of_means, rtol=1e-12, atol=1e-14)
+        of_rows, larger = natural_path(A, y, rate, forget, mu, batch, per_example=True)
+        if batch == 1:
+            np.testing.assert_array_equal(of_rows, of_means)
+        else:
+            assert np.all(smaller < larger)
+            assert np.linalg.norm(of_rows) < np.linalg.norm(of_means)
