@@ -2,7 +2,7 @@
 
 from importlib.metadata import version
 
-from finitesum import optimizers, theory
+from finitesum import demo, optimizers, theory
 from finitesum.certificate import Certificate, certify
 from finitesum.diagnosis import Diagnosis, diagnose
 from finitesum.linear import (
@@ -53,6 +53,7 @@ __all__ = [
     "batch_norm",
     "batch_norm_backward",
     "certify",
+    "demo",
     "diagnose",
     "optimizers",
     "population_statistics",
