@@ -11,11 +11,7 @@ from sklearn import linear_model
 from sklearn.base import clone
 from sklearn.datasets import load_iris
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils.estimator_checks import (
-    check_sample_weight_equivalence_on_dense_data,
-    check_sample_weight_equivalence_on_sparse_data,
-    parametrize_with_checks,
-)
+from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from finitesum import LogisticRegression, SGDClassifier, SGDRegressor
 
@@ -299,25 +295,6 @@ def test_iris_is_learned():
     assert clone(model).get_params() == model.get_params()
 
 
-EQUIVALENCE_OF_WEIGHTS = (
-    check_sample_weight_equivalence_on_dense_data,
-    check_sample_weight_equivalence_on_sparse_data,
-)
-
-
-@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
-@pytest.mark.parametrize("check", EQUIVALENCE_OF_WEIGHTS)
-@pytest.mark.parametrize("loss", ["hinge", "log_loss", "squared_error"])
-def test_scikit_learns_weights_are_repeated_rows(check, loss):
-    """In full batches: with single rows, as the check's shuffled ones, two orders are two paths."""
-    options: dict[str, Any] = {
-        "batch_size": 10**6, "random_state": 0, "learning_rate": "constant", "eta0": 0.1
-    }  # fmt: skip
-    check("SGDClassifier", SGDClassifier(loss, **options))
-    if loss == "squared_error":
-        check("SGDRegressor", SGDRegressor(loss, **options))
-
-
 @pytest.mark.filterwarnings(
     "ignore::sklearn.exceptions.ConvergenceWarning",
     "ignore::sklearn.exceptions.DataConversionWarning",
@@ -325,6 +302,4 @@ def test_scikit_learns_weights_are_repeated_rows(check, loss):
 )
 @parametrize_with_checks([SGDClassifier(), SGDRegressor()])
 def test_scikit_learn_check(estimator: Any, check: Any) -> None:
-    if getattr(check, "func", check) in EQUIVALENCE_OF_WEIGHTS:
-        pytest.skip("two orders of the rows are two paths; tested in full batches")
     check(estimator)

@@ -125,7 +125,7 @@ def test_estimators_take_them():
         ({"optimizer": "adam", "optimizer_options": {"beta1": 1.0}}, "optimizer_options: beta1"),
         ({"optimizer": "adam", "optimizer_options": {"beta1": None}}, "optimizer_options: "),
         ({"optimizer": "adam", "projection": ("l2", 1)}, "projection goes with optimizer='sgd'"),
-        ({"optimizer": "rprop"}, "takes full batches"),
+        ({"optimizer": "rprop", "batch_size": 1}, "takes full batches"),
         ({"optimizer": "rprop", "batch_size": N, "penalty": "l1"}, "takes no L1 penalty"),
     ],
 )

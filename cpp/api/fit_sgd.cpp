@@ -178,6 +178,7 @@ void check(const SgdRequest& request) {
   require(options.alpha >= 0 && std::isfinite(options.alpha), "alpha must be finite and not negative.");
   require(options.l1_ratio >= 0 && options.l1_ratio <= 1, "l1_ratio must lie in [0, 1].");
   require(options.batch_size >= 1, "batch_size must be at least 1.");
+  require(options.n_passes >= 1, "n_passes must be at least 1.");
   require(options.max_iter >= 1, "max_iter must be at least 1.");
   require(options.clip == Clip::none || options.clip_limit > 0, "The limit of clip must be positive.");
   require(options.ball == Ball::none || options.radius > 0, "The radius of the ball must be positive.");

@@ -86,7 +86,9 @@ class Descent {
   }
 
   std::size_t n_outputs() const { return n_outputs_; }
-  double steps_per_epoch() const { return std::ceil(n_counted_ / static_cast<double>(batch_size_)); }
+  double steps_per_epoch() const {
+    return static_cast<double>(options_.n_passes) * std::ceil(n_counted_ / static_cast<double>(batch_size_));
+  }
   Schedule& schedule() { return schedule_; }
   double step_size() const { return schedule_.rate(std::max(t_ - 1, 1.0)); }
   double t() const { return t_; }
@@ -106,17 +108,12 @@ class Descent {
   // False where the predictions have grown beyond all bounds: the mean loss exceeds `limit`, or is no number.
   bool run_epoch(std::uint64_t number, double limit, Control& control) {
     loss_sum_ = 0;
-    limit_ = limit * n_counted_;
+    limit_ = limit * n_draws();
     is_lost_ = false;
     const bool begins_suffix = options_.average == Average::suffix && ((number + 1) & number) == 0;
     if (begins_suffix) forget_average();
-    order_.begin(number);
-    for_each_draw(
-        rows_.X, weights_.front(), order_, number, control, [&](std::size_t i) { rows_.y.prefetch(i); },
-        [&](const Draw& draw) { visit(draw.row); }, n_outputs_);
-    settle_losses();
-    if (is_lost_) clear_batch();
-    if (!batch_.empty()) step();
+    for (std::size_t pass = 0; pass < options_.n_passes && !is_lost_ && !control.stopped(); ++pass)
+      run_pass(number * options_.n_passes + pass, control);
     summary_ = {};
     bool is_finite = !is_lost_;
     for (std::size_t k = 0; k < n_outputs_; ++k) {
@@ -134,7 +131,7 @@ class Descent {
   }
 
   // Over the epoch, each row's at the time of its draw.
-  double mean_loss() const { return loss_sum_ / n_counted_; }
+  double mean_loss() const { return loss_sum_ / n_draws(); }
   // Of the epoch's last iterate.
   double penalty() const { return summary_.penalty; }
   double nonzeros() const { return summary_.nonzeros; }
@@ -194,6 +191,18 @@ class Descent {
     }
     bool is_full() const { return size == block_rows; }
   };
+
+  double n_draws() const { return n_counted_ * static_cast<double>(options_.n_passes); }
+
+  void run_pass(std::uint64_t number, Control& control) {
+    order_.begin(number);
+    for_each_draw(
+        rows_.X, weights_.front(), order_, number, control, [&](std::size_t i) { rows_.y.prefetch(i); },
+        [&](const Draw& draw) { visit(draw.row); }, n_outputs_);
+    settle_losses();
+    if (is_lost_) clear_batch();
+    if (!batch_.empty()) step();
+  }
 
   void settle_losses() {
     loss_sum_ += loss_.value_sum(seen_.z.data(), seen_.y.data(), seen_.weight.data(), seen_.size);
@@ -303,16 +312,20 @@ class Descent {
     if (!rule.has_length && l1_ > 0) throw std::invalid_argument(name + "takes no L1 penalty.");
   }
 
-  // The largest of a row's loss, with the penalty's.
+  // The largest of a row's loss, or, for steps that take all rows, of their mean; with the penalty's.
   double smoothness(const KernelTable& table) const {
     double largest = 0;
+    double sum = 0;
     for (std::size_t i = 0; i < rows_.X.n_rows; ++i) {
       const auto x = rows_.X.row(i);
       const double square = squared_norm(table, x.values, x.size) + (options_.fit_intercept ? 1 : 0);
-      largest = std::max(largest, rows_.weight(i) * to_mean_ * square);
+      const double of_row = rows_.weight(i) * to_mean_ * square;
+      largest = std::max(largest, of_row);
+      sum += of_row;
     }
+    const bool takes_all = static_cast<double>(batch_size_) >= n_counted_;
     constexpr double of_softmax = 0.5;
-    return (options_.n_classes > 0 ? of_softmax : loss_.smoothness()) * largest + l2_;
+    return (options_.n_classes > 0 ? of_softmax : loss_.smoothness()) * (takes_all ? sum / n_counted_ : largest) + l2_;
   }
 
   SgdRows<View> rows_;

@@ -38,6 +38,7 @@ struct SgdOptions {
   std::string optimizer = Sgd::name;
   OptimizerParameters optimizer_options;
   std::size_t batch_size = 1;
+  std::size_t n_passes = 1;  // over the rows, of an epoch
   RowOrder order = RowOrder::shuffle;
   Clip clip = Clip::none;
   double clip_limit = std::numeric_limits<double>::infinity();

@@ -330,6 +330,7 @@ def fit_sgd(
     optimizer: str = ...,
     optimizer_options: dict[str, Any] = ...,
     batch_size: int = ...,
+    n_passes: int = ...,
     order: str = ...,
     clip: str = ...,
     clip_limit: float = ...,

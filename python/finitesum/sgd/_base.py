@@ -34,6 +34,11 @@ from finitesum.sgd._options import (
 _CORE_LOSSES = {"squared_error": "squared", "log_loss": "logistic"}
 
 
+# batch_size="auto" takes exact gradients where an epoch of them, m^2 rows, costs at most so many
+# products of numbers, a row about 64 more than it has columns: 0.1 ms, a quarter of the call.
+FEW_PRODUCTS = 2**18
+
+
 @dataclass(frozen=True)
 class Validation:
     """Rows whose score decides; ``targets`` belong to the same outputs as the training rows'."""
@@ -75,7 +80,7 @@ class SGDEstimator(LinearModel):
     average: Any
     optimizer: str
     optimizer_options: dict[str, Any] | None
-    batch_size: int
+    batch_size: int | str
     clip: Any
     projection: Any
     monitor: str
@@ -114,7 +119,7 @@ class SGDEstimator(LinearModel):
         ],
         "optimizer": [StrOptions(set(_core.optimizer_names()))],
         "optimizer_options": [dict, None],
-        "batch_size": [Interval(Integral, 1, None, closed="left")],
+        "batch_size": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
         "clip": [tuple, list, None],
         "projection": [tuple, list, None],
         "monitor": [StrOptions({"running", "objective"})],
@@ -160,7 +165,6 @@ class SGDEstimator(LinearModel):
             "fit_intercept": bool(self.fit_intercept),
             "optimizer": self.optimizer,
             "optimizer_options": optimizer_options(self.optimizer, self.optimizer_options),
-            "batch_size": int(self.batch_size),
             "order": "iid" if self.shuffle == "iid" else "shuffle" if self.shuffle else "cyclic",
             "clip": clip,
             "clip_limit": clip_limit,
@@ -197,10 +201,11 @@ class SGDEstimator(LinearModel):
         With ``n_classes`` the outputs are one problem, that of the multinomial loss. Unless it is
         the first call, go on from what the last one left.
         """
-        total_weight(weight, X.shape[0])
+        total = total_weight(weight, X.shape[0])
         n_counted = X.shape[0] if weight is None else int((weight > 0).sum())
-        batch_size = min(int(self.batch_size), X.shape[0])
-        average, average_start = averaging(self.average, math.ceil(n_counted / batch_size))
+        batch_size, n_passes = self._batches(n_counted, total, X.shape)
+        steps_per_epoch = n_passes * math.ceil(n_counted / batch_size)
+        average, average_start = averaging(self.average, steps_per_epoch)
         matrix = core_matrix(X)
         run = Run(draw_seed(self.random_state)) if first else self._run
         deadline = math.inf if self.time_limit is None else time.monotonic() + self.time_limit
@@ -213,6 +218,8 @@ class SGDEstimator(LinearModel):
                 targets.of(output),
                 weight,
                 **self._core_options(),
+                batch_size=batch_size,
+                n_passes=n_passes,
                 n_classes=n_classes,
                 average=average,
                 average_start=average_start,
@@ -238,6 +245,15 @@ class SGDEstimator(LinearModel):
         self._set_report(results)
         coef = np.concatenate([r["coef"] for r in results]).reshape(-1, X.shape[1])
         return coef, np.concatenate([r["intercepts"] for r in results])
+
+    def _batches(self, n_counted: int, total: float, shape: tuple[int, int]) -> tuple[int, int]:
+        """Give the samples per step, and how often an epoch goes through them."""
+        if self.batch_size != "auto":
+            return min(int(self.batch_size), shape[0]), 1
+        # The samples that these stand for: integer weights count as repetition.
+        n_steps = max(n_counted, round(total))
+        is_exact = n_steps**2 * (64 + shape[1]) <= FEW_PRODUCTS and self.shuffle != "iid"
+        return (shape[0], n_steps) if is_exact else (1, 1)
 
     def _set_report(self, results: list[SgdResult]) -> None:
         single = len(results) == 1

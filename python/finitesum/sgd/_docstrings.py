@@ -38,10 +38,11 @@ learning_rate : str, default={default_rate}
     finite; "exponential" eta0 exp(-decay (t - 1)), decay 1e-4;
 
     "bottou" beta / (gamma + t) of Bottou, Curtis and Nocedal's theorem 4.7, where beta is
-    2 / alpha and gamma makes the first step 1 / L, L the smoothness of the steepest sample (for
-    losses that are not smooth gamma must be given); "minimax" the constant
-    radius / (gradient_bound sqrt(n_steps)) of Shalev-Shwartz and Ben-David's theorem 14.8, to go
-    with ``average=True``, radius and gradient_bound 1, n_steps those of ``max_iter`` epochs;
+    2 / alpha and gamma makes the first step 1 / L, L the smoothness of the steepest sample, or of
+    the mean where a step takes all (for losses that are not smooth gamma must be given); "minimax"
+    the constant radius / (gradient_bound sqrt(n_steps)) of Shalev-Shwartz and Ben-David's theorem
+    14.8, to go with ``average=True``, radius and gradient_bound 1, n_steps those of ``max_iter``
+    epochs;
 
     "adaptive" eta0, a fifth after ``n_iter_no_change`` epochs without improvement; "plateau" the
     same with ``factor`` (0.1) and ``patience``; "plateau_test" when the objectives of the last
@@ -74,8 +75,13 @@ optimizer : str, default="sgd"
     set it, and ``eta0``. An average of sparse rows then costs a pass over the columns per step.
 optimizer_options : dict or None, default=None
     Hyper-parameters of the optimizer, such as ``{"momentum": 0.9}`` or ``{"beta1": 0.9}``.
-batch_size : int, default=1
-    Samples whose mean gradient makes a step.
+batch_size : int or "auto", default="auto"
+    Samples whose mean gradient makes a step. "auto" is 1, unless there are so few samples that an
+    epoch of exact gradients takes no longer than the call around it: then every step takes all of
+    them, and an epoch has as many steps as samples, so that weights are the same as repeated
+    samples, and no order counts. With m the number of samples, or the sum of their weights if that
+    is larger: where m^2 (64 + n_features) <= 2^18, unless ``shuffle="iid"``. In `partial_fit` the
+    samples are those of the call.
 clip : ("value", float), ("norm", float) or None, default=None
     Cut the entries of a step's gradient to [-limit, limit], or its Euclidean norm to the limit;
     the intercept's is one of them, the penalty's part is not.

@@ -39,7 +39,8 @@ class SGDClassifier(ClassifierModel, SGDEstimator):
     are those of `sklearn.linear_model.SGDClassifier`, with exceptions: weights count relative to
     their mean, so that they are the same as repeated rows in the objective; the intercept of sparse
     X takes full steps; L1 is a proximal step, not one that lags; a fit that explodes is not an
-    error but begins again with half the step. There is no certificate: the estimators of
+    error but begins again with half the step; few samples make exact steps (``batch_size``). There
+    is no certificate: the estimators of
     `finitesum.linear` prove their optimum, and are faster to it.
 
     Parameters
@@ -134,7 +135,7 @@ class SGDClassifier(ClassifierModel, SGDEstimator):
         multi_class: str = "ovr",
         optimizer: str = "sgd",
         optimizer_options: dict[str, Any] | None = None,
-        batch_size: int = 1,
+        batch_size: int | str = "auto",
         clip: Any = None,
         projection: Any = None,
         monitor: str = "running",

@@ -99,7 +99,7 @@ class SGDRegressor(RegressorModel, SGDEstimator):
         quantile: float = 0.5,
         optimizer: str = "sgd",
         optimizer_options: dict[str, Any] | None = None,
-        batch_size: int = 1,
+        batch_size: int | str = "auto",
         clip: Any = None,
         projection: Any = None,
         monitor: str = "running",
