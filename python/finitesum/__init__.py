@@ -2,7 +2,7 @@
 
 from importlib.metadata import version
 
-from finitesum import demo, optimizers, theory
+from finitesum import demo, optimizers, streaming, theory
 from finitesum.certificate import Certificate, certify
 from finitesum.diagnosis import Diagnosis, diagnose
 from finitesum.linear import (
@@ -58,5 +58,6 @@ __all__ = [
     "optimizers",
     "population_statistics",
     "smoothness_report",
+    "streaming",
     "theory",
 ]
