@@ -92,7 +92,7 @@ def test_time_limit() -> None:
     started = time.perf_counter()
     with pytest.warns(ConvergenceWarning, match="time_limit ended the fit.*relative duality gap"):
         model.fit(X, y)
-    assert 0.3 <= time.perf_counter() - started < 1.5
+    assert 0.3 <= time.perf_counter() - started < 5  # not minutes
     assert model.stopping_ == "time_limit"
     assert np.isfinite(model.relative_gap_)
     assert model.score(X, y) > 0.6
@@ -106,7 +106,7 @@ def test_time_limit_is_for_all_outputs_together() -> None:
     started = time.perf_counter()
     with pytest.warns(ConvergenceWarning, match="4 of 4 outputs"):
         model.fit(X, y)
-    assert time.perf_counter() - started < 1.5
+    assert time.perf_counter() - started < 5  # not minutes
     assert set(model.stopping_) == {"time_limit"}
     assert model.n_iter_ > 0
     assert all(coef.any() for coef in model.coef_)  # they are fitted side by side
@@ -161,7 +161,7 @@ def test_ctrl_c_gives_a_usable_estimator(classes: int) -> None:
         press(0.3)
         with pytest.warns(ConvergenceWarning, match="the fit was interrupted"):
             model.fit(X, y)
-    assert time.perf_counter() - started < 1.5
+    assert time.perf_counter() - started < 5  # not minutes
     assert set(np.atleast_1d(model.stopping_)) == {"interrupted"}
     assert np.isfinite(model.relative_gap_).all()
     assert model.predict(X).shape == y.shape

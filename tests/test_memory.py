@@ -104,7 +104,7 @@ def test_peak_memory(solver, sampling, shape, loss):
 
 @pytest.mark.parametrize("shape", [WIDE, DENSE, TALL])
 @pytest.mark.parametrize(("kind", "loss"), [("uneven", "logistic"), ("even", "squared")])
-@pytest.mark.parametrize("solver", ["sag", "saga", "svrg"])
+@pytest.mark.parametrize("solver", ["sag", pytest.param("saga", marks=pytest.mark.slow), "svrg"])
 def test_peak_memory_by_default(solver, kind, shape, loss):
     """16 bytes per row and 16 per column for a table and for whatever is chosen by itself, SVRG 8
     per row and columns of whatever size; the coefficients are not counted."""
