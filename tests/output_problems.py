@@ -7,6 +7,7 @@ from numpy.testing import assert_allclose
 
 from finitesum import _core
 from reference import problem as single
+from reference.column_scaling import column_scaling
 from reference.multinomial import svrg_epochs, table_epochs
 from reference.random_problems import PARAMETERS, PENALTIES, random_matrix, random_targets
 from reference.separable import Separable
@@ -76,10 +77,10 @@ def twin(
     problem, solver, *, sparse, warm=False, step_size=0.0, sampling="uniform", seed=0,
     solver_options=None,
 ):  # fmt: skip
-    options = solver_options or {}
-    rule = StepRule(
-        problem, solver, step_size, sampling == "lipschitz", options.get("batch_size", 1)
-    )
+    options = dict(solver_options or {})
+    scaling = column_scaling(problem, sparse) if options.pop("scale_columns", False) else (1.0, 0.0)
+    batch_size = options.get("batch_size", 1)
+    rule = StepRule(problem, solver, step_size, sampling == "lipschitz", batch_size, scaling)
     W, b = start(problem, warm)
     if solver == "svrg":
         epochs = svrg_epochs(problem, rule, W, b, seed=seed, **options)

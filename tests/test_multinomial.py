@@ -12,6 +12,7 @@ from numpy.testing import assert_allclose
 from sklearn import linear_model as sklearn_linear
 
 from finitesum import _core
+from reference.column_scaling import column_scaling
 from reference.multinomial import Multinomial, svrg_epochs, table_epochs
 from reference.problem import LAYOUTS
 from reference.random_problems import PENALTIES, random_matrix
@@ -70,9 +71,13 @@ def start(problem, warm=False):
     return W, b - b.mean()
 
 
-def twin(problem, solver, *, sparse, warm=False, step_size=0.0, sampling="uniform", seed=0):
-    rule = StepRule(problem, solver, step_size, sampling == "lipschitz")
-    W, b = start(problem, warm)
+def twin(
+    problem, solver, *, sparse, warm=False, step_size=0.0, sampling="uniform", seed=0,
+    begin=None, scaled=False,
+):  # fmt: skip
+    scaling = column_scaling(problem, sparse) if scaled else (1.0, 0.0)
+    rule = StepRule(problem, solver, step_size, sampling == "lipschitz", scaling=scaling)
+    W, b = start(problem, warm) if begin is None else begin
     if solver == "svrg":
         epochs = svrg_epochs(problem, rule, W, b, seed=seed)
     else:

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 from numpy.testing import assert_allclose
+from sklearn.datasets import load_wine
 
 from finitesum import LogisticRegression, Ridge
 from output_problems import LOSSES, SOLVERS, assert_same, each, fit, random_outputs
@@ -15,6 +16,8 @@ from reference.problem import LAYOUTS
 from reference.random_problems import PENALTIES
 from test_multinomial import fit as fit_multinomial
 from test_multinomial import random_multinomial
+from test_multinomial import start as multinomial_start
+from test_multinomial import twin as multinomial_twin
 
 each_solver = pytest.mark.parametrize("solver", SOLVERS)
 each_loss = pytest.mark.parametrize("loss", LOSSES)
@@ -96,6 +99,7 @@ def uneven(loss="squared", penalty="l2", **options):
 
 
 SCALED = {"scale_columns": True}
+EACH_KIND = ("dense float64", "csr int32 float64")
 
 
 @each_solver
@@ -110,10 +114,11 @@ def test_scaled_steps_are_those_of_one_output(solver, loss, penalty):
             "solver": solver, "sampling": sampling, "tol": 0.0, "max_iter": 5,
             "check_interval": 1, "solver_options": {**SCALED, **svrg},
         }  # fmt: skip
-        for layout in ("dense float64", "dense float32"):
-            together = fit(problem, LAYOUTS[layout](problem.X), **options)
+        for layout in ("dense float64", "dense float32", "csr int32 float64", "csr int64 float32"):
+            X = LAYOUTS[layout](problem.X)
+            together = fit(problem, X, **options)
             for k in range(problem.K):
-                alone = single.fit(problem.output(k), **options)
+                alone = single.fit(problem.output(k), X, **options)
                 scale = max(1.0, np.abs(alone["coef"] * SCALES).max())
                 moved = together["coef"][:, k] * SCALES
                 assert_allclose(moved, alone["coef"] * SCALES, rtol=1e-9, atol=1e-9 * scale)
@@ -129,13 +134,17 @@ def test_scaled_steps_are_those_of_one_output(solver, loss, penalty):
 @pytest.mark.parametrize("penalty", ["l2", "elastic_net"])
 def test_scaled_fits_reach_the_optimum_and_prove_it(solver, penalty):
     problem = uneven("squared_hinge", penalty, K=4, weighted=True)
-    result = fit(problem, solver=solver, tol=1e-8, max_iter=20000, solver_options=SCALED)
-    assert each(result, "converged").all()
     best = [single.fit(problem.output(k), solver="newton", tol=1e-12) for k in range(problem.K)]
     smallest = np.array([a["objective"] for a in best])
-    null = each(result, "null_objective")
-    assert np.all(each(result, "objective") <= smallest + 1.1e-8 * null)
-    assert np.all(each(result, "lower_bound") <= smallest + 1e-12 * null)
+    for layout in EACH_KIND:
+        result = fit(
+            problem, LAYOUTS[layout](problem.X), solver=solver, tol=1e-8, max_iter=50000,
+            solver_options=SCALED,
+        )  # fmt: skip
+        assert each(result, "converged").all()
+        null = each(result, "null_objective")
+        assert np.all(each(result, "objective") <= smallest + 1.1e-8 * null)
+        assert np.all(each(result, "lower_bound") <= smallest + 1e-12 * null)
 
 
 @each_solver
@@ -149,19 +158,24 @@ def test_scaled_weights_are_repeated_rows(solver):
         "solver": solver, "tol": 0.0, "max_iter": 3000, "check_interval": 3000,
         "solver_options": SCALED,
     }  # fmt: skip
-    one, other = fit(weighted, **options), fit(repeated, **options)
-    one["coef"] *= SCALES[:, None]
-    assert_same(one, other["coef"] * SCALES[:, None], other["intercept"], rtol=1e-8)
+    for layout in EACH_KIND:
+        one, other = (
+            fit(problem, LAYOUTS[layout](problem.X), **options) for problem in (weighted, repeated)
+        )
+        one["coef"] *= SCALES[:, None]
+        assert_same(one, other["coef"] * SCALES[:, None], other["intercept"], rtol=1e-8)
 
 
 @each_solver
 @pytest.mark.parametrize("penalty", PENALTIES)
-def test_resume_with_scaled_columns_is_bit_for_bit(solver, penalty):
+@pytest.mark.parametrize("layout", EACH_KIND)
+def test_resume_with_scaled_columns_is_bit_for_bit(solver, penalty, layout):
     problem = uneven("smoothed_hinge", penalty, seed=8)
+    X = LAYOUTS[layout](problem.X)
     options = {"solver": solver, "tol": 0.0, "check_interval": 3, "solver_options": SCALED}
-    whole = fit(problem, max_iter=6, **options)
-    half = fit(problem, max_iter=3, keep_state=True, **options)
-    rest = fit(problem, max_iter=3, state=half["state"], **options)
+    whole = fit(problem, X, max_iter=6, **options)
+    half = fit(problem, X, max_iter=3, keep_state=True, **options)
+    rest = fit(problem, X, max_iter=3, state=half["state"], **options)
     assert np.array_equal(rest["coef"], whole["coef"])
     assert np.array_equal(rest["intercept"], whole["intercept"])
 
@@ -174,48 +188,96 @@ def test_starts_are_those_of_the_rows_as_they_are(solver):
     W, b = rng.normal(size=(6, 3)) / SCALES[:, None], rng.normal(size=3)
     if solver == "svrg":  # whose anchor looks for the best intercepts
         problem = replace(problem, intercept_scaling=1.0)
-    result = fit(
-        problem, solver=solver, coef_init=W, intercepts_init=b, max_iter=1, tol=0.0,
-        solver_options=SCALED,
-    )  # fmt: skip
-    first = [outcome["history"]["objective"][0] for outcome in result["outputs"]]
-    assert_allclose(first, problem.objectives(W, b), rtol=1e-11)
+    for layout in EACH_KIND:
+        result = fit(
+            problem, LAYOUTS[layout](problem.X), solver=solver, coef_init=W, intercepts_init=b,
+            max_iter=1, tol=0.0, solver_options=SCALED,
+        )  # fmt: skip
+        first = [outcome["history"]["objective"][0] for outcome in result["outputs"]]
+        assert_allclose(first, problem.objectives(W, b), rtol=1e-11)
 
 
 @each_solver
-def test_multinomial_columns_are_scaled(solver):
-    rng = np.random.default_rng(0)
-    Z = rng.normal(size=(300, 6))
-    y = np.argmax(Z @ rng.normal(size=(6, 3)) + rng.gumbel(size=(300, 3)), axis=1)
-    X = (Z + 3) * SCALES
-    options = {"solver": solver, "C": 10.0, "tol": 1e-8, "random_state": 0}
-    newton = LogisticRegression(solver="newton", C=10.0, tol=1e-12).fit(X, y)
-    model = LogisticRegression(max_iter=5000, solver_options=SCALED, **options).fit(X, y)
-    assert model.converged_
-    assert model.objective_ <= newton.objective_ + 1.1e-8 * newton.null_objective_
-    with pytest.warns(UserWarning, match="did not converge"):
-        LogisticRegression(max_iter=500, solver_options={"scale_columns": False}, **options).fit(
-            X, y
+@pytest.mark.parametrize("penalty", ["l2", "elastic_net"])
+def test_sparse_and_dense_columns_are_scaled_alike(solver, penalty):
+    """Without an intercept, which alone is what dense rows are centered for."""
+    problem = replace(uneven("huber", penalty, weighted=True), intercept=False)
+    options = {
+        "solver": solver, "sampling": "lipschitz", "step_size": 0.02, "max_iter": 40, "tol": 0.0,
+        "solver_options": SCALED,
+    }  # fmt: skip
+    if solver != "svrg" and penalty == "elastic_net":  # whose mass grows in jumps at first
+        options["coef_init"] = np.full((6, 3), 0.1) / SCALES[:, None]
+    dense, sparse = (fit(problem, LAYOUTS[layout](problem.X), **options) for layout in EACH_KIND)
+    sparse["coef"] *= SCALES[:, None]
+    assert_same(sparse, dense["coef"] * SCALES[:, None], dense["intercept"], rtol=1e-10)
+
+
+@each_solver
+@pytest.mark.parametrize("penalty", PENALTIES)
+def test_multinomial_steps_along_scaled_columns_are_the_twins(solver, penalty):
+    kinds = product([False, True], ["uniform", "lipschitz"], [False, True])
+    for case, (intercept, sampling, warm) in enumerate(kinds):
+        problem = random_multinomial(
+            penalty, K=2 + case, intercept=intercept, weighted=case % 3 > 0, seed=case
         )
-
-
-def test_several_outputs_do_not_scale_sparse_columns():
-    problem = uneven(K=3)
-    X = LAYOUTS["csr int32 float64"](problem.X)
-    with pytest.raises(ValueError, match="'scale_columns' takes dense X"):
-        fit(problem, X, solver="sag", solver_options=SCALED)
-    one, other = (
-        fit(problem, X, solver="sag", max_iter=3, tol=0.0, solver_options=options)
-        for options in ({}, {"scale_columns": False})
-    )
-    assert same_bits(one, other)
+        problem = replace(problem, X=((problem.X + 1) * SCALES).astype(np.float32).astype(float))
+        W, b = multinomial_start(problem, warm)
+        W /= SCALES[:, None]
+        options = {"sampling": sampling, "step_size": 0.02, "seed": 3}
+        for layout in (*EACH_KIND, "csr int64 float32"):
+            path = multinomial_twin(
+                problem, solver, sparse="csr" in layout, begin=(W, b), scaled=True, **options
+            )
+            for k in (1, 2, 5):
+                result = fit_multinomial(
+                    problem, LAYOUTS[layout](problem.X), solver=solver, coef_init=W,
+                    intercepts_init=b, tol=0.0, max_iter=k, solver_options=SCALED, **options,
+                )  # fmt: skip
+                coef, intercept = path[k - 1]
+                result["coef"] *= SCALES[:, None]
+                assert_same(result, coef * SCALES[:, None], intercept, rtol=1e-11)
 
 
 @each_solver
-def test_an_estimator_of_sparse_columns_scales_them_one_output_at_a_time(solver):
+@pytest.mark.parametrize("sparse", [False, True])
+def test_raw_multinomial_data_reach_the_optimum(solver, sparse):
+    """Columns whose spreads are a tenth to some hundreds, far from zero."""
+    X, y = load_wine(return_X_y=True)
+    data = sp.csr_array(X) if sparse else X
+    options = {"C": 0.1, "tol": 1e-6, "random_state": 0, "max_iter": 10000}
+    newton = LogisticRegression(solver="newton", C=0.1, tol=1e-12).fit(X, y)
+    model = LogisticRegression(solver=solver, **options).fit(data, y)
+    assert model.converged_
+    assert model.objective_ <= newton.objective_ + 1.1e-6 * newton.null_objective_
+    options |= {"max_iter": 1000, "solver_options": {"scale_columns": False}}
+    plain = LogisticRegression(solver=solver, **options)
+    with pytest.warns(UserWarning, match="did not converge"):
+        plain.fit(data, y)
+    assert plain.relative_gap_ > 1e-2
+
+
+@each_solver
+def test_auto_is_what_the_data_ask_for(solver):
+    """Raw columns are scaled by themselves, alike ones are not."""
+    raw = uneven(K=3)
+    for problem, is_scaled in [(raw, True), (replace(raw, X=raw.X / SCALES - 3), False)]:
+        X = LAYOUTS["csr int32 float64"](problem.X)
+        options = {"solver": solver, "max_iter": 3, "tol": 0.0}
+        by_itself, on, off = (
+            fit(problem, X, solver_options={"scale_columns": choice}, **options)
+            for choice in ("auto", True, False)
+        )
+        assert same_bits(by_itself, on) == is_scaled
+        assert same_bits(by_itself, off) != is_scaled
+
+
+@each_solver
+def test_an_estimator_of_sparse_columns_scales_them_for_all_outputs_together(solver):
     problem = uneven(K=3)
     X = sp.csr_array(problem.X)
     options = {"alpha": 0.1, "solver": solver, "solver_options": SCALED, "random_state": 0}
-    model = Ridge(max_iter=2000, tol=1e-3, **options).fit(X, problem.y)
-    alone = Ridge(max_iter=2000, tol=1e-3, **options).fit(X, problem.y[:, 1])
-    assert np.array_equal(model.coef_[1], alone.coef_)
+    seen = []
+    model = Ridge(max_iter=2000, tol=1e-3, callback=seen.append, **options).fit(X, problem.y)
+    assert [check["output"] for check in seen[:3]] == [0, 1, 2]
+    assert model.converged_

@@ -223,8 +223,6 @@ for K, loss, penalty in [(3, "squared", "l2"), (5, "huber", "elastic_net"), (10,
     runs = [("svrg", batches), *((solver, {{}}) for solver in SOLVERS)]
     runs += [("svrg", {{"store_derivatives": False}}), ("saga", {{"scale_columns": True}})]
     for each_problem, (solver, options), layout in product([problem, wide], runs, LAYOUTS):
-        if "csr" in layout:
-            options = {{key: value for key, value in options.items() if key != "scale_columns"}}
         result = fit(
             each_problem, LAYOUTS[layout](each_problem.X), solver=solver, max_iter=4, tol=0.0,
             solver_options=options,

@@ -138,8 +138,6 @@ void run(const MultiProblem<View>& problem, const MultiFitRequest& request, Null
   if (request.solver == "auto") result.choice = choose_solver(problem);
   result.solver = request.solver == "auto" ? result.choice.solver : request.solver;
   check_options(request, result.solver, true);
-  if (View::is_sparse && request.options.scale_columns.value_or(false))
-    throw std::invalid_argument("solver_options: with several outputs fitted together 'scale_columns' takes dense X.");
   if (!problem.has_finite_gap()) set_gradient_limits(problem, null);
 
   load_start(problem, request, null, result);
@@ -218,8 +216,7 @@ MultiFitResult fit_multi(const MultiFitRequest& request) {
   return std::visit([&](const auto& X) { return fit_view(X, request); }, request.X);
 }
 
-bool suits_several_outputs(std::string_view solver, const SolverOptions& options, bool is_sparse) {
-  if (is_sparse && options.scale_columns.value_or(false)) return false;
+bool suits_several_outputs(std::string_view solver, const SolverOptions& options) {
   const auto solvers = named_solvers<DenseView<double>>();
   const bool is_there = std::any_of(solvers.begin(), solvers.end(), [&](const auto& s) { return solver == s.name; });
   const auto rules = option_rules(options);

@@ -67,7 +67,7 @@ struct MultiFitResult {
 // Throws std::invalid_argument, with a message for the user, before any work starts.
 MultiFitResult fit_multi(const MultiFitRequest& request);
 
-// Whether the solver takes several separable outputs together, with these options and such X.
-bool suits_several_outputs(std::string_view solver, const SolverOptions& options, bool is_sparse);
+// Whether the solver takes several separable outputs together, with these options.
+bool suits_several_outputs(std::string_view solver, const SolverOptions& options);
 
 }  // namespace finitesum

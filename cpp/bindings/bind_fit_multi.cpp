@@ -90,10 +90,10 @@ void bind_fit_multi(py::module_& m) {
       py::arg("intercepts_init"), py::arg("state") = py::none(), py::arg("keep_state") = false, py::arg("monitor"));
   m.def(
       "suits_several_outputs",
-      [](const std::string& solver, const py::dict& solver_options, bool is_sparse) {
-        return suits_several_outputs(solver, parse_options(solver_options), is_sparse);
+      [](const std::string& solver, const py::dict& solver_options) {
+        return suits_several_outputs(solver, parse_options(solver_options));
       },
-      py::arg("solver"), py::arg("solver_options"), py::kw_only(), py::arg("is_sparse"));
+      py::arg("solver"), py::arg("solver_options"));
 }
 
 }  // namespace finitesum

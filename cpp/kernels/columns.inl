@@ -96,13 +96,18 @@ void sparse_step_columns_l1(const T* values, const I* indices, std::size_t n, do
     }
     for (std::size_t i = 0; i < n; ++i) {
       const double value = x.value(i);
-      double* w_j = pairs + x.column(i) * 2 * K + first;
+      const std::size_t j = x.column(i);
+      const std::size_t of_column = c.classes == nullptr ? 0 : c.classes[j];
+      const double factor = c.factors[of_column];
+      const double threshold = c.thresholds[of_column];
+      const double shrink = c.shrinks[of_column];
+      double* w_j = pairs + j * 2 * K + first;
       double* d_j = w_j + K;
       double moved[size];
       double sum[size];
       for (std::size_t k = 0; k < size; ++k) {
-        const double to = w_j[k] - c.direction * d_j[k] - fresh[k] * value;
-        moved[k] = c.shrink * math::soft_threshold(to, c.threshold);
+        const double to = w_j[k] - factor * (c.direction * d_j[k] + fresh[k] * value);
+        moved[k] = shrink * math::soft_threshold(to, threshold);
         sum[k] = d_j[k] + change[k] * value;
       }
       for (std::size_t k = 0; k < size; ++k) w_j[k] = moved[k];
@@ -167,6 +172,51 @@ void step_column_pairs(const T* values, const I* indices, std::size_t n, double*
   });
 }
 
+template <class T, class I>
+void dot_classed_columns(const T* values, const I* indices, std::size_t n, const double* pairs, std::size_t K,
+                         const std::uint8_t* classes, const double* scales, const double* slopes, double* out) {
+  const SparseEntries<T, I> x{values, indices};
+  for_each_tile(K, [=](std::size_t first, auto tile) FINITESUM_INLINE_LAMBDA {
+    constexpr std::size_t size = decltype(tile)::size;
+    double v[size] = {};
+    double d[size] = {};
+    for (std::size_t i = 0; i < n; ++i) {
+      const std::size_t j = x.column(i);
+      const double of_v = x.value(i) * scales[classes[j]];
+      const double of_d = x.value(i) * slopes[classes[j]];
+      const double* pair = pairs + j * 2 * K + first;
+      for (std::size_t k = 0; k < size; ++k) v[k] += of_v * pair[k];
+      for (std::size_t k = 0; k < size; ++k) d[k] += of_d * pair[K + k];
+    }
+    for (std::size_t k = 0; k < size; ++k) out[first + k] = v[k] + d[k];
+  });
+}
+
+template <class T, class I>
+void step_classed_columns(const T* values, const I* indices, std::size_t n, double* pairs, std::size_t K,
+                          const std::uint8_t* classes, const double* fresh_moves, const double* change_moves,
+                          const double* fresh, const double* change) {
+  const SparseEntries<T, I> x{values, indices};
+  for_each_tile(K, [=](std::size_t first, auto tile) FINITESUM_INLINE_LAMBDA {
+    constexpr std::size_t size = decltype(tile)::size;
+    double of_fresh[size];
+    double of_change[size];
+    for (std::size_t k = 0; k < size; ++k) {
+      of_fresh[k] = fresh[first + k];
+      of_change[k] = change[first + k];
+    }
+    for (std::size_t i = 0; i < n; ++i) {
+      const std::size_t j = x.column(i);
+      const double value = x.value(i);
+      const double along_fresh = value * fresh_moves[classes[j]];
+      const double along_change = value * change_moves[classes[j]];
+      double* pair = pairs + j * 2 * K + first;
+      for (std::size_t k = 0; k < size; ++k) pair[k] -= along_fresh * of_fresh[k] + along_change * of_change[k];
+      for (std::size_t k = 0; k < size; ++k) pair[K + k] += of_change[k] * value;
+    }
+  });
+}
+
 // n is a multiple of four.
 double softmax(const double* __restrict z, std::size_t n, std::size_t label, double* __restrict p) {
   constexpr std::size_t lanes = 4;
@@ -199,9 +249,9 @@ template <class T>
 constexpr DenseColumnKernels<T> dense_column_kernels = {dense_dot_columns<T>, dense_axpy_columns<T>};
 
 template <class T, class I>
-constexpr SparseColumnKernels<T, I> sparse_column_kernels = {sparse_dot_columns<T, I>, sparse_axpy_columns<T, I>,
-                                                             sparse_step_columns_l1<T, I>, dot_column_pairs<T, I>,
-                                                             step_column_pairs<T, I>};
+constexpr SparseColumnKernels<T, I> sparse_column_kernels = {
+    sparse_dot_columns<T, I>, sparse_axpy_columns<T, I>, sparse_step_columns_l1<T, I>, dot_column_pairs<T, I>,
+    step_column_pairs<T, I>,  dot_classed_columns<T, I>, step_classed_columns<T, I>};
 
 constexpr SoftmaxKernels softmax_kernels = {softmax, x_log_x};
 

@@ -89,13 +89,16 @@ struct LossKernels {
                           std::size_t n);
 };
 
-// The same for p x K matrices, whose row j holds the K outputs of column j; fresh and change are K numbers each:
-//   w_jk <- shrink * soft(w_jk - direction * d_jk - fresh_k * x_j, threshold)
+// The same for p x K matrices, whose row j holds the K outputs of column j, with columns in classes c = classes_j of
+// equal step lengths; fresh and change are K numbers each:
+//   w_jk <- shrink_c * soft(w_jk - factor_c (direction * d_jk + fresh_k * x_j), threshold_c)
 //   d_jk <- d_jk + change_k * x_j
 struct ColumnStep {
   double direction;
-  double threshold;
-  double shrink;
+  const std::uint8_t* classes;  // null: all are of class 0
+  const double* factors;
+  const double* thresholds;
+  const double* shrinks;
   const double* fresh;
   const double* change;
 };
@@ -133,6 +136,13 @@ struct SparseColumnKernels {
   // v_jk -= move_k x_j, d_jk += change_k x_j
   void (*step_pairs)(const T* values, const I* indices, std::size_t n, double* pairs, std::size_t K, const double* move,
                      const double* change);
+  // The same with columns in classes c = classes_j: out_k = sum_j x_j (scale_c v_jk + slope_c d_jk), and
+  // v_jk -= x_j (fresh_move_c fresh_k + change_move_c change_k), d_jk += change_k x_j.
+  void (*dot_classed)(const T* values, const I* indices, std::size_t n, const double* pairs, std::size_t K,
+                      const std::uint8_t* classes, const double* scales, const double* slopes, double* out);
+  void (*step_classed)(const T* values, const I* indices, std::size_t n, double* pairs, std::size_t K,
+                       const std::uint8_t* classes, const double* fresh_moves, const double* change_moves,
+                       const double* fresh, const double* change);
 };
 
 struct SoftmaxKernels {

@@ -84,9 +84,7 @@ def fit_multi(
     keep_state: bool = ...,
     monitor: Callable[[dict[str, float]], bool] | None,
 ) -> MultiFitResult: ...
-def suits_several_outputs(
-    solver: str, solver_options: dict[str, Any], *, is_sparse: bool
-) -> bool: ...
+def suits_several_outputs(solver: str, solver_options: dict[str, Any]) -> bool: ...
 def automatic_solver(
     X: _DenseMatrix | _SparseMatrix,
     sample_weight: _Float | None,

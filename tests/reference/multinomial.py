@@ -57,10 +57,12 @@ class Multinomial(Problem):
 def table_epochs(problem, rule, W, b, *, seed, mass_growth=0.0):
     """Yields (W, b, table) after each epoch, see table.py."""
     n, K = problem.n, problem.K
+    factors, centers = rule.factors_by_rows(), rule.centers_of_columns()
     seen, mass, seen_mass, table = set(), 0.0, 0.0, np.zeros((n, K))
     if np.any(W):
         seen, mass, table = set(range(n)), problem.S, problem.derivatives(problem.X @ W + b)
-    d, d_b = problem.X.T @ (problem.s[:, None] * table), problem.s @ table
+    d, d_b = rule.X.T @ (problem.s[:, None] * table), problem.s @ table
+    b = b + centers @ W  # the intercepts of centered rows
     smoothness = rule.rows if rule.lipschitz else None
     importance = (
         _core.SmoothnessSampler(smoothness, 0.0).importance() if rule.lipschitz else np.ones(n)
@@ -69,7 +71,7 @@ def table_epochs(problem, rule, W, b, *, seed, mass_growth=0.0):
     while True:
         step = rule.step(len(seen) / n)
         for i in _core.draws(seed, epoch, 0, n, n, smoothness):
-            x, s = problem.X[i], problem.s[i]
+            x, s = rule.X[i], problem.s[i]
             g = problem.derivative(x @ W + b, i)
             if i not in seen:
                 seen.add(i)
@@ -83,17 +85,19 @@ def table_epochs(problem, rule, W, b, *, seed, mass_growth=0.0):
                 step = now if abs(now - step) > mass_growth * step else step
             change, table[i] = s * (g - table[i]), g
             unbiased = 1 / mass if rule.solver == "sag" else importance[i] * n / problem.S
-            W = problem.prox(W - step * (d / mass + unbiased * np.outer(x, change)), step)
+            steps = step * factors
+            W = problem.prox(W - steps * (d / mass + unbiased * np.outer(x, change)), steps)
             if problem.intercept:
                 b = problem.prox_intercept(b - step * (d_b / mass + change * unbiased), step)
             d, d_b = d + np.outer(x, change), d_b + change
-        yield W, b, table
+        yield W, b - centers @ W, table
         epoch += 1
 
 
 def svrg_epochs(problem, rule, W, b, *, seed, inner_length=2.0, iterate="last", batch_size=1):
     """Yields (W, b, u) at each new anchor, see svrg.py."""
     n, S, epoch = problem.n, problem.S, 0
+    factors, centers = rule.factors_by_rows(), rule.centers_of_columns()
     steps = -(-max(1, round(inner_length * n)) // batch_size)
     importance = (
         _core.SmoothnessSampler(rule.rows, 0.0).importance() if rule.lipschitz else np.ones(n)
@@ -101,10 +105,11 @@ def svrg_epochs(problem, rule, W, b, *, seed, inner_length=2.0, iterate="last", 
     while True:
         b = problem.best_intercept(W, b) if problem.intercept else b
         u = problem.derivatives(problem.X @ W + b)
-        mean = problem.X.T @ (problem.s[:, None] * u) / S
+        mean = rule.X.T @ (problem.s[:, None] * u) / S
         mean_b = 0.0 if problem.has_free_intercept else problem.s @ u / S
         if epoch > 0:
             yield W, b, u
+        b = b + centers @ W  # the intercepts of centered rows
         step = rule.step(True)
         taken = steps
         if iterate == "random":
@@ -112,13 +117,15 @@ def svrg_epochs(problem, rule, W, b, *, seed, inner_length=2.0, iterate="last", 
         draws = drawn_rows(rule, seed, n + epoch * steps * batch_size, taken * batch_size)
         path = []
         for batch in draws.reshape(-1, batch_size):
-            g = np.array([problem.derivative(problem.X[i] @ W + b, i) for i in batch])
+            g = np.array([problem.derivative(rule.X[i] @ W + b, i) for i in batch])
             factor = problem.s[batch] * importance[batch] * n / S / batch_size
             change = factor[:, None] * (g - u[batch])
-            W = problem.prox(W - step * (mean + problem.X[batch].T @ change), step)
+            move = mean + rule.X[batch].T @ change
+            W = problem.prox(W - step * factors * move, step * factors)
             if problem.intercept:
                 b = problem.prox_intercept(b - step * (mean_b + change.sum(axis=0)), step)
             path.append((W, b))
         if iterate == "average":
             W, b = (np.mean(each, axis=0) for each in zip(*path, strict=True))
+        b = b - centers @ W
         epoch += 1

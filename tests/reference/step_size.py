@@ -21,6 +21,13 @@ class StepRule:
         self.searches = given == 0 and np.isinf(problem.smoothness())
         self.curvature = 1.0 if np.isinf(problem.smoothness()) else problem.smoothness()
 
+    def factors_by_rows(self):
+        """For matrices with a row per column of X."""
+        return np.reshape(self.factors, (-1, 1))
+
+    def centers_of_columns(self):
+        return np.broadcast_to(self.centers, self.X.shape[1])
+
     def step(self, share_seen):
         if self.given > 0:
             return self.given

@@ -6,12 +6,12 @@
 
 #include <algorithm>
 #include <cstddef>
-#include <cstdint>
 #include <utility>
 #include <vector>
 
-#include "penalties/lazy_prox.hpp"
 #include "solvers/column_scaling.hpp"
+#include "solvers/multi/classed_columns.hpp"
+#include "solvers/multi/lagged_columns.hpp"
 #include "solvers/multi/problem.hpp"
 #include "solvers/multi/quad_columns.hpp"
 
@@ -218,150 +218,24 @@ class ScaledColumns {
   std::vector<double> sum_;
 };
 
-// With L1, see LaggedIterate: one number per column says up to which step all its outputs are current.
-template <class T, class I>
-class LaggedColumns {
- public:
-  static constexpr bool has_batches = true;
-  static constexpr double mass_growth = 1.0 / 16;
-  static constexpr double step_tolerance = 1.0 / 16;
-
-  LaggedColumns(const MultiProblem<CsrView<T, I>>& problem, const ColumnScaling& /*off*/)
-      : kernels_(sparse_of<T, I>(problem.kernels.columns)),
-        K_(problem.n_outputs),
-        l1_(problem.l1()),
-        l2_(problem.l2()),
-        segments_(1),
-        pairs_(2 * problem.n_coefficients()),
-        current_to_(problem.n_columns()) {}
-
-  void predict(SparseRow<T, I> x, double* out) {
-    for (std::size_t k = 0; k < x.size; ++k) catch_up(static_cast<std::size_t>(x.indices[k]));
-    kernels_.dot(x.values, x.indices, x.size, pairs_.data(), 2 * K_, K_, out);
-  }
-
-  double step_size() const { return step_size_; }
-  void set_step(double step) {
-    if (step == step_size_) return;
-    settle();
-    step_size_ = step;
-    prox_ = LazyProx(step * l1_, step * l2_);
-    step_.threshold = step * l1_;
-    step_.shrink = 1 / (1 + step * l2_);
-    set_mass(mass_);
-  }
-  void set_mass(double mass) {
-    mass_ = mass;
-    step_.direction = step_size_ / mass;
-    if (segments_.back().first_step == clock_) {
-      segments_.back().direction = step_.direction;
-    } else {
-      segments_.push_back({clock_, step_.direction});
-    }
-  }
-
-  // Must follow predict(x), which has brought the row's columns up to date.
-  void step(SparseRow<T, I> x, const double* fresh, const double* change) {
-    step_.fresh = fresh;
-    step_.change = change;
-    kernels_.step_l1(x.values, x.indices, x.size, pairs_.data(), K_, &step_);
-    ++clock_;
-    for (std::size_t e = 0; e < x.size; ++e) {
-      const auto j = static_cast<std::size_t>(x.indices[e]);
-      current_to_[j] = clock_;
-      for (std::size_t k = 0; k < K_ && !sum_.empty(); ++k) sum_[j * K_ + k] += pairs_[j * 2 * K_ + k];
-    }
-  }
-  // Must follow predict(x), too.
-  void shift(SparseRow<T, I> x, const double* fresh) {
-    for (std::size_t e = 0; e < x.size; ++e) {
-      double* w = &pairs_[static_cast<std::size_t>(x.indices[e]) * 2 * K_];
-      for (std::size_t k = 0; k < K_; ++k) w[k] -= fresh[k] * double{x.values[e]};
-    }
-  }
-
-  void begin_average() { sum_.assign(pairs_.size() / 2, 0.0); }
-  void end_average(double n_steps) {
-    settle();
-    for (std::size_t at = 0; at < sum_.size(); ++at) pairs_[at / K_ * 2 * K_ + at % K_] = sum_[at] / n_steps;
-  }
-
-  void prefetch(SparseRow<T, I> x) const {
-    for (std::size_t k = 0; k < x.size; ++k) {
-      const auto j = static_cast<std::size_t>(x.indices[k]);
-      prefetch_bytes(pairs_.data() + j * 2 * K_, 2 * K_ * sizeof(double));
-      __builtin_prefetch(&current_to_[j]);
-    }
-  }
-
-  void settle() {
-    if (clock_ == 0) return;
-    for (std::size_t j = 0; j < current_to_.size(); ++j) catch_up(j);
-    std::fill(current_to_.begin(), current_to_.end(), 0);
-    clock_ = 0;
-    segments_.assign(1, {0, step_.direction});
-  }
-  double& coefficient(std::size_t j, std::size_t k) { return pairs_[j * 2 * K_ + k]; }
-  double& gradient_sum(std::size_t j, std::size_t k) { return pairs_[(j * 2 + 1) * K_ + k]; }
-  double center(std::size_t) const { return 0; }
-
- private:
-  struct Segment {
-    std::int64_t first_step;
-    double direction;
-  };
-
-  void catch_up(std::size_t j) {
-    std::int64_t from = current_to_[j];
-    current_to_[j] = clock_;
-    if (from == clock_) return;
-    double* w = &pairs_[j * 2 * K_];
-    const double* d = w + K_;
-    std::size_t segment = segments_.size() - 1;
-    while (segments_[segment].first_step > from) --segment;
-    while (from < clock_) {
-      const std::int64_t to = segment + 1 < segments_.size() ? segments_[segment + 1].first_step : clock_;
-      const LazyProx::Steps steps = prox_.steps(to - from);
-      for (std::size_t k = 0; k < K_ && !sum_.empty(); ++k)
-        sum_[j * K_ + k] += prox_.path_sum(w[k], segments_[segment].direction * d[k], to - from);
-      for (std::size_t k = 0; k < K_; ++k) w[k] = prox_(w[k], segments_[segment].direction * d[k], steps);
-      from = to;
-      ++segment;
-    }
-  }
-
-  const SparseColumnKernels<T, I>& kernels_;
-  std::size_t K_;
-  double l1_;
-  double l2_;
-  double step_size_ = 0;
-  double mass_ = 1;
-  ColumnStep step_{};
-  LazyProx prox_{0, 0};
-  std::int64_t clock_ = 0;
-  std::vector<Segment> segments_;
-  std::vector<double> pairs_;  // per column: w, then d
-  std::vector<std::int64_t> current_to_;
-  std::vector<double> sum_;  // see LaggedIterate
-};
-
 template <class Columns>
 struct ColumnsType {
   using type = Columns;
 };
 
 // Calls make(ColumnsType<...>, scaling) with the iterate that suits the view, the penalty and the scaling;
-// `row_by_row`: it must have batches and averages. Sparse columns are not scaled.
+// `row_by_row`: it must have batches and averages.
 template <class View, class Make>
 auto with_columns(const MultiProblem<View>& problem, const MultiSetup& setup, bool has_table, bool row_by_row,
                   Make&& make) {
   using T = typename View::Value;
+  ColumnScaling scaling = scale_columns(problem, setup, has_table);
   if constexpr (View::is_sparse) {
     using I = typename View::Index;
-    if (problem.l1() > 0) return make(ColumnsType<LaggedColumns<T, I>>{}, ColumnScaling{});
-    return make(ColumnsType<ScaledColumns<T, I>>{}, ColumnScaling{});
+    if (problem.l1() > 0) return make(ColumnsType<LaggedColumns<T, I>>{}, std::move(scaling));
+    if (scaling.is_on()) return make(ColumnsType<ClassedColumns<T, I>>{}, std::move(scaling));
+    return make(ColumnsType<ScaledColumns<T, I>>{}, std::move(scaling));
   } else {
-    ColumnScaling scaling = scale_columns(problem, setup, has_table);
     if (problem.l1() > 0 || row_by_row || scaling.is_on())
       return make(ColumnsType<DenseColumns<T>>{}, std::move(scaling));
     return make(ColumnsType<QuadColumns<T>>{}, std::move(scaling));

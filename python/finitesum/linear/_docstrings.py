@@ -57,13 +57,13 @@ solver_options : dict or None, default=None
     some more passes per anchor. Default True, unless draws by smoothness meet a penalty of L1 alone
     and there is one output: then that alone keeps within 8 bytes per sample.
 
-    ``"scale_columns"`` (sag, saga, svrg, lbfgs, accelerated, gradient_descent; not for several
-    classes together if X is sparse): steps of their own length for columns, and for the first three
-    centered dense rows if there is an intercept. The objective, the penalty and X stay as they are.
-    Default "auto": where columns differ much, unless ``step_size`` is a
-    number; steps are then those for columns in units of their own. sag and saga do without where
-    they would need more than 16 bytes per sample and 16 per column in all: on dense X with fewer
-    than 2.5 samples per column, on sparse X with more than 6.5 columns per sample.
+    ``"scale_columns"`` (sag, saga, svrg, lbfgs, accelerated, gradient_descent): steps of their own
+    length for columns, and for the first three centered dense rows if there is an intercept. The
+    objective, the penalty and X stay as they are. Default "auto": where columns differ much, unless
+    ``step_size`` is a number; steps are then those for columns in units of their own. sag and saga
+    do without where they would need more than 16 bytes per sample and 16 per column in all: on
+    dense X with fewer than 2.5 samples per column, on sparse X with more than 6.5 columns per
+    sample.
 
     ``"acceleration"`` (sag, saga, svrg): None, ``"catalyst"`` or ``"qning"``, an outer loop for
     badly conditioned problems (Lin, Mairal and Harchaoui, 2018 and 2019).

@@ -179,9 +179,7 @@ def _go_together(
             solver_options=control.solver_options,
             n_outputs=n_outputs,
         )
-    return _core.suits_several_outputs(
-        solver, control.solver_options, is_sparse=isinstance(X, tuple)
-    )
+    return _core.suits_several_outputs(solver, control.solver_options)
 
 
 def _start_of(start: Start, problem: Problem, group: range) -> tuple[NDArray[np.float64], Any]:
