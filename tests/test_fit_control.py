@@ -229,6 +229,60 @@ def test_ctrl_c_returns_to_the_last_certified_point(
     assert model.objective_ < objectives[0]
 
 
+@needs_ctrl_c
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_ctrl_c_within_a_multinomial_newton_step_returns_a_whole_iterate() -> None:
+    """Its sweeps over the samples, which take longer than so narrow a Hessian, are cut short."""
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=200_000)
+    X, y = x[:, None], np.digitize(x + rng.normal(size=len(x)), [-1.0, 0.0, 0.5, 1.0])
+    options = {"solver": "newton", "tol": 0.0, "warm_start": True}
+    started = time.perf_counter()
+    steps = [LogisticRegression(max_iter=k, **options).fit(X, y) for k in range(1, 5)]
+    one_step = (time.perf_counter() - started) / 10
+    known = {0.0: steps[0].null_objective_}
+    known |= {step.coef_[0, 0]: step.objective_ for step in steps}
+    seen = set()
+    for share in (1.2, 1.6, 2.0, 2.4, 2.8):
+        model = LogisticRegression(max_iter=4, **options)
+        with ctrl_c() as press:
+            press(share * one_step)
+            model.fit(X, y)
+        seen.add(model.stopping_)
+        assert model.objective_ == known[model.coef_[0, 0]]
+        assert np.isfinite(model.dual_gap_) or not model.coef_.any()
+        if model.stopping_ == "interrupted" and model.coef_.any():
+            model.set_params(max_iter=1, callback=None).fit(X, y)
+            assert model.objective_ in known.values()  # from where it was, to the bit
+    assert "interrupted" in seen
+
+
+@pytest.mark.parametrize("solver", ["sag", "saga"])
+@pytest.mark.parametrize("n_outputs", [1, 3])
+def test_a_stop_cuts_the_sweep_at_a_restart_short(solver: str, n_outputs: int) -> None:
+    """Steps that are far too long go back to the start, whose derivatives take a sweep."""
+    X, y = small()
+    start = np.full((10, n_outputs), 0.1)
+    problem = {**PROBLEM, "step_size": 100.0, "max_iter": 100, "check_interval": 1}
+    problem |= {"loss": "squared", "loss_parameter": 1.0, "solver": solver, "sampling": "uniform"}
+    problem |= {"alpha": 0.01, "coef_init": start.ravel(), "monitor": lambda c: c["epoch"] == 1}
+    if n_outputs == 1:
+        result = _core.fit(X, y.astype(float), None, **problem, intercept_init=0.0)
+        outcome = result
+    else:
+        Y = np.repeat(y.astype(float), n_outputs)
+        result = _core.fit_multi(
+            X, Y, None, n_outputs=n_outputs, intercepts_init=np.zeros(n_outputs), **problem
+        )
+        outcome = result["outputs"][0]
+    assert outcome["stopping"] == "callback"
+    assert outcome["history"]["objective"][1] > 100 * outcome["history"]["objective"][0]
+    assert np.array_equal(result["coef"].ravel(), start.ravel())
+    # one for the start, one for the epoch, none for the restart
+    assert outcome["history"]["passes"][-1] == 2.0
+    assert outcome["objective"] == outcome["history"]["objective"][0]
+
+
 @pytest.fixture(scope="module")
 def endless_zeros() -> np.ndarray:
     """Data that takes a fifth of a second to sweep over before the first epoch, on unused pages."""

@@ -25,7 +25,7 @@ struct Problem {
   ElasticNet intercept_penalty{0, 0};  // r; alpha = 0 for a free intercept
   const KernelTable& kernels;
   int n_threads;               // for passes over all rows
-  Control* control = nullptr;  // of the fit, for sweeps before its first epoch
+  Control* control = nullptr;  // of the fit, for sweeps outside of its epochs
 
   std::size_t n_rows() const { return X.n_rows; }
   std::size_t n_columns() const { return X.n_columns; }

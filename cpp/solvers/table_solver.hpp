@@ -136,33 +136,41 @@ class TableSolver final : public Solver {
   void begin() {
     outer_.reset();
     iterate_.set_kappa(0);
-    std::fill(table_.begin(), table_.end(), unseen);
     rows_seen_ = 0;
     mass_seen_ = 0;
     mass_ = 0;
     load_iterate(iterate_, problem_.n_columns(), start_);
     intercept_ = start_intercept_ + center_prediction(iterate_, problem_.n_columns());
     intercept_sum_ = 0;
-    if (!start_.empty()) fill_table();
+    if (start_.empty() || !fill_table()) std::fill(table_.begin(), table_.end(), unseen);
   }
 
-  // From a warm start the table begins with the derivatives there: an empty one would throw the start away.
-  void fill_table() {
+  // From a warm start the table begins with the derivatives there: an empty one would throw the start away. False if
+  // control stops it: half a table is none.
+  bool fill_table() {
     const auto& rows = row_kernels(problem_.kernels, problem_.X);
     std::vector<double> sum(problem_.n_columns());
-    visit_rows(problem_, [&](std::size_t i) {
-      const auto row = problem_.X.row(i);
-      table_[i] = problem_.derivative(i, dot(rows, row, start_.data()) + start_intercept_);
-      const double change = problem_.weight(i) * table_[i];
-      axpy(rows, change, row, sum.data());
-      if (problem_.fit_intercept) intercept_sum_ += change;
-    });
+    double intercept_sum = 0;
+    const std::size_t n = problem_.n_rows();
+    const bool is_finished =
+        in_parts(n, 1, problem_.X.n_stored() / n + 1, problem_.control, [&](std::size_t begin, std::size_t end) {
+          for (std::size_t i = begin; i < end; ++i) {
+            const auto row = problem_.X.row(i);
+            table_[i] = problem_.derivative(i, dot(rows, row, start_.data()) + start_intercept_);
+            const double change = problem_.weight(i) * table_[i];
+            axpy(rows, change, row, sum.data());
+            if (problem_.fit_intercept) intercept_sum += change;
+          }
+        });
+    if (!is_finished) return false;
+    intercept_sum_ = intercept_sum;
     for (std::size_t j = 0; j < sum.size(); ++j)
       iterate_.gradient_sum(j) = sum[j] - iterate_.center(j) * intercept_sum_;
-    rows_seen_ = problem_.n_rows();
+    rows_seen_ = n;
     mass_seen_ = mass_ = problem_.total_weight;
     iterate_.set_mass(mass_);
-    draws_ += problem_.n_rows();
+    draws_ += n;
+    return true;
   }
 
   bool all_seen() const { return rows_seen_ == problem_.n_rows(); }

@@ -46,7 +46,7 @@ class MultiNewton final : public Solver {
         n_coefficients_(problem.n_coefficients()),
         w_(setup.coef),
         intercepts_out_(setup.intercepts),
-        evaluation_(problem, nullptr),
+        evaluation_(problem, problem.control),
         intercepts_(setup.intercepts, setup.intercepts + problem.n_outputs),
         scores_(problem.n_rows() * K_),
         derivatives_(scores_.size()),
@@ -57,7 +57,9 @@ class MultiNewton final : public Solver {
         curvature_bound_(MultinomialLoss::smoothness() * unit_smoothness(problem).mean) {
     evaluation_.multiply(w_, scores_.data());
     objective_ = evaluation_.best_objective(w_, stored_numbers(scores_.data(), K_), intercepts_.data());
-    differentiate();
+    derivatives_ = scores_;
+    evaluation_.differentiate(derivatives_.data(), intercepts_.data(), gradient_.data());
+    passes_ = 1;
   }
 
   // Damped as Newton is: see there.
@@ -71,10 +73,11 @@ class MultiNewton final : public Solver {
         stalled_ = true;
         return;
       }
-      if (solved && line_search()) {
+      if (solved && line_search(control)) {
         damping_ = damping_ > smallest_damping ? damping_ / 100 : 0;
         return;
       }
+      if (control.stopped()) return;
       if (damping_ >= largest_damping) {
         stalled_ = true;
         return;
@@ -84,9 +87,15 @@ class MultiNewton final : public Solver {
   }
   bool stalled() const override { return stalled_; }
 
+  // Once per iterate: a step cut short leaves it as it was.
   Certificate check(Control&) override {
-    trial_ = gradient_;
-    return evaluation_.certify(w_, {objective_}, stored_numbers(derivatives_.data(), K_), trial_.data()).front();
+    if (!is_certified_) {
+      trial_ = gradient_;
+      certificate_ =
+          evaluation_.certify(w_, {objective_}, stored_numbers(derivatives_.data(), K_), trial_.data()).front();
+      is_certified_ = std::isfinite(certificate_.objective);
+    }
+    return certificate_;
   }
   std::size_t check_work() const override { return 0; }
   bool checks_are_free() const override { return true; }
@@ -103,6 +112,7 @@ class MultiNewton final : public Solver {
     archive(objective_);
     archive(damping_);
     archive(passes_);
+    if (archive.is_loading()) is_certified_ = false;
   }
   double finish() override {
     std::copy(intercepts_.begin(), intercepts_.end(), intercepts_out_);
@@ -164,12 +174,12 @@ class MultiNewton final : public Solver {
     for (auto b = first; b != move_.end(); ++b) *b -= mean;
   }
 
-  // Backtracks along move_ as Newton does.
-  bool line_search() {
+  // Backtracks along move_ as Newton does. False, too, if control stops the work.
+  bool line_search(Control& control) {
     constexpr double smallest_step = 1e-3;
     constexpr double sufficient = 1e-4;
     center_intercepts_of_move();
-    evaluation_.multiply(move_.data(), direction_.data());
+    if (!evaluation_.multiply(move_.data(), direction_.data())) return false;
     double promised = -penalty_value(problem_.penalty, w_, n_coefficients_);
     for (std::size_t j = 0; j < n_coefficients_; ++j) {
       promised += gradient_[j] * move_[j];
@@ -186,23 +196,28 @@ class MultiNewton final : public Solver {
       for (std::size_t k = 0; k < K_; ++k)
         b[k] = intercepts_[k] + (problem_.fit_intercept ? t * move_[n_coefficients_ + k] : 0.0);
       const double objective = evaluation_.best_objective(trial_.data(), stored_numbers(z.data(), K_), b.data());
+      if (control.stopped()) return false;
       if (objective <= objective_ + sufficient * t * promised + rounding) {
         step_ = t;
-        objective_ = objective;
-        std::copy(trial_.begin(), trial_.end(), w_);
-        scores_ = std::move(z);
-        intercepts_ = std::move(b);
-        differentiate();
-        return true;
+        return accept_trial(objective, std::move(z), std::move(b));
       }
     }
     return false;
   }
 
-  void differentiate() {
-    derivatives_ = scores_;
-    evaluation_.differentiate(derivatives_.data(), intercepts_.data(), gradient_.data());
+  // The trial becomes the iterate, all of it or, if control stops the work, nothing.
+  bool accept_trial(double objective, std::vector<double> scores, std::vector<double> intercepts) {
+    direction_ = scores;
+    if (!evaluation_.differentiate(direction_.data(), intercepts.data(), move_.data())) return false;
+    std::copy(trial_.begin(), trial_.end(), w_);
+    std::copy_n(move_.begin(), n_coefficients_, gradient_.begin());
+    std::swap(derivatives_, direction_);
+    scores_ = std::move(scores);
+    intercepts_ = std::move(intercepts);
+    objective_ = objective;
+    is_certified_ = false;
     passes_ += 1;
+    return true;
   }
 
   const MultiProblem<View>& problem_;
@@ -210,7 +225,7 @@ class MultiNewton final : public Solver {
   std::size_t n_coefficients_;
   double* w_;
   double* intercepts_out_;
-  MultinomialEvaluation<View> evaluation_;  // whose sweeps are short beside the Hessian
+  MultinomialEvaluation<View> evaluation_;
   std::vector<double> intercepts_;
   std::vector<double> scores_;  // of the iterate, without the intercepts
   std::vector<double> derivatives_;
@@ -221,6 +236,8 @@ class MultiNewton final : public Solver {
   QuadraticModel model_;
   double curvature_bound_;  // of the Hessian's largest eigenvalue: the mean L_i
   double objective_ = 0;
+  Certificate certificate_;  // of the iterate, if it is there
+  bool is_certified_ = false;
   double damping_ = 0;
   bool stalled_ = false;
   double step_ = 1;

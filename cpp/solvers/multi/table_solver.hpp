@@ -113,24 +113,21 @@ class MultiTableSolver final : public Solver {
   static constexpr double unseen = std::numeric_limits<double>::quiet_NaN();
 
   void begin() {
-    std::fill(table_.begin(), table_.end(), unseen);
     rows_seen_ = 0;
     mass_seen_ = 0;
     mass_ = 0;
     intercept_sums_.assign(K_, 0.0);
     load_columns(iterate_, problem_.n_columns(), K_, start_);
     intercepts_ = shifted(start_intercepts_, 1, center_predictions(iterate_, problem_.n_columns(), K_));
-    if (!start_.empty()) fill_table();
+    if (start_.empty() || !fill_table()) std::fill(table_.begin(), table_.end(), unseen);
   }
 
-  void fill_table() {
+  // False if control stops it: half a table is none.
+  bool fill_table() {
     std::vector<double> sums(problem_.n_coefficients());
-    // Once the first epoch has begun, nothing cuts it short: half a table is none.
-    MultiProblem<View> whole = problem_;
-    whole.control = control_before_start(problem_);
-    const std::unique_ptr<MultiEvaluation<View>> evaluation = make_evaluation(whole);
-    evaluation->multiply(start_.data(), table_.data());
-    evaluation->differentiate(table_.data(), start_intercepts_.data(), sums.data());
+    if (!evaluation_->multiply(start_.data(), table_.data()) ||
+        !evaluation_->differentiate(table_.data(), start_intercepts_.data(), sums.data()))
+      return false;
     for (std::size_t i = 0; i < problem_.n_rows() && problem_.fit_intercept; ++i) {
       for (std::size_t k = 0; k < K_; ++k) intercept_sums_[k] += problem_.weight(i) * table_[i * K_ + k];
     }
@@ -143,6 +140,7 @@ class MultiTableSolver final : public Solver {
     mass_seen_ = mass_ = problem_.total_weight;
     iterate_.set_mass(mass_);
     draws_ += problem_.n_rows();
+    return true;
   }
 
   std::vector<double> uncentered_intercepts() {
