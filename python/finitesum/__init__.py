@@ -3,6 +3,7 @@
 from importlib.metadata import version
 
 from finitesum import demo, optimizers, streaming, theory
+from finitesum.bngd import BNGDRegressor
 from finitesum.certificate import Certificate, certify
 from finitesum.diagnosis import Diagnosis, diagnose
 from finitesum.linear import (
@@ -31,6 +32,7 @@ from finitesum.smoothness import SmoothnessReport, smoothness_report
 __version__ = version("finitesum")
 
 __all__ = [
+    "BNGDRegressor",
     "BatchNormCache",
     "Certificate",
     "Diagnosis",
