@@ -157,6 +157,7 @@ def test_nothing_to_explain():
         ({}, np.ones(P + 1), "coef_init must be finite and of shape"),
         ({}, np.full(P, np.nan), "coef_init must be finite and of shape"),
         ({}, np.zeros(P), "do not vary"),
+        ({"learning_rate": 1e200}, None, "BNGD overflows"),
     ],
 )
 def test_refusals(options, w, message):

@@ -155,9 +155,13 @@ def test_what_cannot_be_written_or_read(tmp_path, text):
         (lambda: write_csr(tmp_path, []), "no rows to write"),
         (lambda: write_csr(tmp_path, [(X, Y), (X[:, 1:], Y)]), "the first one has 12 columns"),
         (lambda: write_csr(tmp_path, [(X, Y[1:])]), "89 targets"),
+        (lambda: write_csr(tmp_path, [(X, Y.astype(str))]), "Targets must be numbers"),
     ):
         with pytest.raises(ValueError, match=message):
             call()
+    for later in ((X.astype(float), Y.astype(int)), (X, Y)):
+        with pytest.raises(TypeError, match="Cannot cast"):
+            write_csr(tmp_path, [(X, Y.astype(int)), later])
     with pytest.raises(FileNotFoundError):
         open_csr(tmp_path)  # cut short
     write_csr(tmp_path, pieces())

@@ -133,8 +133,8 @@ class BNGDRegressor(RegressorModel):
         Raises
         ------
         ValueError
-            If the data, the weights or a parameter are not valid, or predictions by ``coef_init``
-            do not vary.
+            If the data, the weights or a parameter are not valid, predictions by ``coef_init`` do
+            not vary, or numbers overflow.
         """
         self._validate_params()
         with unchanged_on_error(self):
@@ -213,8 +213,11 @@ class _Moments:
 
     def move_to(self, w: _Vector) -> None:
         """Set Hw and deviation, sigma, or one where predictions vary by rounding alone."""
-        z = _product(self._X, w)
-        size = float(self._share @ z**2)
+        with np.errstate(over="ignore"):
+            z = _product(self._X, w)
+            size = float(self._share @ z**2)
+        if not math.isfinite(size):
+            raise ValueError("BNGD overflows: scale X or y down, or lower learning_rate.")
         if self._centered:
             z -= self._share @ z
         variance = float(self._share @ z**2)

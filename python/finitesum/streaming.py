@@ -145,8 +145,9 @@ def write_csr(folder: str | os.PathLike[str], chunks: Iterable[Chunk]) -> tuple[
         Where the arrays data, indices, indptr, y and shape go, a .npy file each; made if need be.
         Files of these names are replaced.
     chunks : iterable of (X, y)
-        X an array or sparse matrix of shape (n_rows, n_features), of the type that the first one
-        has; y an array of n_rows numbers. What `svmlight_chunks` and `parquet_chunks` give.
+        X an array or sparse matrix of shape (n_rows, n_features), y an array of n_rows numbers, of
+        types that those of the first piece can hold: what `svmlight_chunks` and `parquet_chunks`
+        give.
 
     Returns
     -------
@@ -156,7 +157,10 @@ def write_csr(folder: str | os.PathLike[str], chunks: Iterable[Chunk]) -> tuple[
     Raises
     ------
     ValueError
-        If there are no rows, the numbers of columns differ or rows and targets do not match.
+        If there are no rows, the numbers of columns differ, rows and targets do not match or
+        targets are no numbers.
+    TypeError
+        If a later piece has a type that the first one's cannot hold.
     """
     chunks = iter(chunks)
     first = next(chunks, None)
@@ -167,14 +171,17 @@ def write_csr(folder: str | os.PathLike[str], chunks: Iterable[Chunk]) -> tuple[
     (place / _SHAPE).unlink(missing_ok=True)  # what is cut short is no matrix
     index = np.int32 if n_features <= np.iinfo(np.int32).max else np.int64
     value = first[0].dtype if first[0].dtype == np.float32 else np.float64
-    types = {_DATA: value, _INDICES: index, _INDPTR: np.int64, _TARGETS: np.asarray(first[1]).dtype}
+    target = np.asarray(first[1]).dtype
+    if target.kind not in "biuf":
+        raise ValueError(f"Targets must be numbers, got an array of {target}.")
+    types = {_DATA: value, _INDICES: index, _INDPTR: np.int64, _TARGETS: target}
     n_rows, n_stored = 0, 0
     with ExitStack() as stack:
         files = {
             name: stack.enter_context(_GrowingArray(place / name, dtype))
             for name, dtype in types.items()
         }
-        files[_INDPTR].append(np.zeros(1))
+        files[_INDPTR].append(np.zeros(1, np.int64))
         for X, y in chain([first], chunks):
             if X.shape[1] != n_features or X.shape[0] != len(y):
                 raise ValueError(
@@ -183,7 +190,7 @@ def write_csr(folder: str | os.PathLike[str], chunks: Iterable[Chunk]) -> tuple[
                 )
             rows = sp.csr_array(X)
             files[_DATA].append(rows.data)
-            files[_INDICES].append(rows.indices)
+            files[_INDICES].append(rows.indices.astype(index))
             files[_INDPTR].append(n_stored + rows.indptr[1:].astype(np.int64))
             files[_TARGETS].append(np.asarray(y))
             n_rows, n_stored = n_rows + len(y), n_stored + rows.nnz
@@ -290,7 +297,7 @@ class _GrowingArray:
         self._write_header()
 
     def append(self, entries: NDArray[Any]) -> None:
-        self._file.write(entries.astype(self._dtype, copy=False).tobytes())
+        self._file.write(entries.astype(self._dtype, casting="safe", copy=False).tobytes())
         self._length += len(entries)
 
     def __enter__(self) -> Self:
