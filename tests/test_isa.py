@@ -146,6 +146,8 @@ def test_loops_are_vectorized(tmp_path, isa):
         "dense.inl": [n_dtypes, n_dtypes, 2 * n_dtypes, 2 * n_dtypes, n_dtypes],
         "losses.inl": [n_losses, n_losses],  # derivatives; curvatures
         "optimizers.inl": [n_dtypes * n_updates],
+        # activations and their slopes (the identity is a copy); float32's sums; masks
+        "network.inl": 2 * [4 * n_dtypes] + [1, n_dtypes, n_dtypes],
         # whole groups and the last one of: dots and norms; both sums, weighted or not
         "lanes.inl": 2 * [4 * n_dtypes + 4 * n_losses],
     }

@@ -12,6 +12,7 @@ void bind_info(pybind11::module_& m);
 void bind_kernels(pybind11::module_& m);
 void bind_layers(pybind11::module_& m);
 void bind_losses(pybind11::module_& m);
+void bind_network(pybind11::module_& m);
 void bind_optimizers(pybind11::module_& m);
 void bind_penalties(pybind11::module_& m);
 void bind_sampling(pybind11::module_& m);

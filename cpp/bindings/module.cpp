@@ -19,6 +19,7 @@ PYBIND11_MODULE(_core, m) {
   finitesum::bind_kernels(m);
   finitesum::bind_layers(m);
   finitesum::bind_losses(m);
+  finitesum::bind_network(m);
   finitesum::bind_optimizers(m);
   finitesum::bind_penalties(m);
   finitesum::bind_sampling(m);

@@ -6,6 +6,7 @@
 #include "kernels/dense.inl"
 #include "kernels/gram.inl"
 #include "kernels/losses.inl"
+#include "kernels/network.inl"
 #include "kernels/optimizers.inl"
 #include "kernels/quads.inl"
 #include "kernels/sparse.inl"
@@ -33,7 +34,8 @@ constexpr KernelTable make_table(TypeList<Loss...>) {
            sparse_column_kernels<double, std::int64_t>, softmax_kernels},
           {dense_quad_kernels<float>, dense_quad_kernels<double>},
           {all_optimizer_kernels<float>.rows, all_optimizer_kernels<double>.rows},
-          {batch_norm_kernels<float>, batch_norm_kernels<double>}};
+          {batch_norm_kernels<float>, batch_norm_kernels<double>},
+          {network_kernels<float>, network_kernels<double>}};
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "core/types.hpp"
+#include "layers/activations.hpp"
 #include "losses/any.hpp"
 
 namespace finitesum {
@@ -227,6 +228,32 @@ struct AllBatchNormKernels {
   BatchNormKernels<double> dense_f64;
 };
 
+template <class T>
+struct ActivationKernels {
+  void (*forward)(const T* x, T* y, std::size_t n);
+  void (*backward)(const T* y, const T* dy, T* dx, std::size_t n);  // dx = dy f'(x), from y = f(x)
+};
+
+// Entry i is 0 where a number of 16 bits that is its own, of the Philox stream, is below `dropped`, and else `scale`.
+struct MaskDraw {
+  std::uint64_t seed;
+  std::uint64_t stream;
+  std::uint32_t dropped;
+  double scale;
+};
+
+template <class T>
+struct NetworkKernels {
+  ActivationKernels<T> activations[Activations::size];       // in the order of layers/activations.hpp
+  void (*add_scaled)(T a, const T* x, T* y, std::size_t n);  // y += a x
+  void (*bernoulli_mask)(const MaskDraw* draw, T* mask, std::size_t n);
+};
+
+struct AllNetworkKernels {
+  NetworkKernels<float> dense_f32;
+  NetworkKernels<double> dense_f64;
+};
+
 struct QuadKernels {
   DenseQuadKernels<float> dense_f32;
   DenseQuadKernels<double> dense_f64;
@@ -247,6 +274,7 @@ struct KernelTable {
   QuadKernels quads;
   AllOptimizerKernels optimizers;
   AllBatchNormKernels batch_norm;
+  AllNetworkKernels network;
 };
 
 // All tables name their members alike.

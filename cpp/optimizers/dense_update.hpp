@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <type_traits>
 
 #include "core/parallel.hpp"
 #include "isa/isa.hpp"
@@ -12,25 +11,13 @@
 
 namespace finitesum {
 
-namespace detail {
-
-template <class Rule, class... Rules>
-constexpr std::size_t row_of(TypeList<Rules...>) {
-  std::size_t row = 0;
-  bool found = false;
-  ((found = found || std::is_same_v<Rule, Rules>, row += found ? 0 : 1), ...);
-  return row;
-}
-
-}  // namespace detail
-
 // Step number k of all n coordinates; slots: as many arrays as the rule has.
 template <class T, class Rule>
 void dense_update(const Rule& rule, const Decay& decay, const KernelTable& table, double rate, std::int64_t k,
                   const T* g, T* w, T* const* slots, std::size_t n, int n_threads = 1) {
   constexpr std::size_t block = std::size_t{1} << 16;
   constexpr std::size_t line = 64;
-  const OptimizerKernels<T>& kernels = dense_of<T>(table.optimizers)[detail::row_of<Rule>(Optimizers{})];
+  const OptimizerKernels<T>& kernels = dense_of<T>(table.optimizers)[place_in<Rule>(Optimizers{})];
   const auto kernel = decay.l1 == 0.0 ? kernels.update : kernels.update_l1;
   const DecayStep<T> decay_step = decay.step<T>(rate);
   const auto step = rule.template step<T>(rate, k);

@@ -19,6 +19,7 @@ from finitesum.linear import (
     RidgeCV,
     RobustRegressor,
 )
+from finitesum.neural import MLPClassifier, MLPRegressor
 from finitesum.normalization import (
     BatchNormCache,
     batch_norm,
@@ -43,6 +44,8 @@ __all__ = [
     "LinearSVC",
     "LogisticRegression",
     "LogisticRegressionCV",
+    "MLPClassifier",
+    "MLPRegressor",
     "Optimizer",
     "PoissonRegressor",
     "Ridge",

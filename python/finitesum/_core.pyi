@@ -138,6 +138,82 @@ def batch_norm_gradients(
 def optimizer_names() -> list[str]: ...
 def optimizer_parameters(name: str) -> dict[str, bool | float | str]: ...
 def optimizer_defaults(name: str) -> dict[str, Any]: ...
+def layer_names() -> list[str]: ...
+
+class Network:
+    def __init__(
+        self,
+        *,
+        is_single: bool,
+        inputs: list[int],
+        layers: list[tuple[str, dict[str, float]]],
+        head: str,
+        label_smoothing: float = ...,
+        seed: int = ...,
+        isa: str = ...,
+    ) -> None: ...
+    # Place of the layer, name, view.
+    @property
+    def parameters(self) -> list[tuple[int, str, NDArray[Any]]]: ...
+    @property
+    def gradients(self) -> list[tuple[int, str, NDArray[Any]]]: ...
+    @property
+    def state(self) -> list[tuple[int, str, _Float]]: ...
+    @property
+    def slots(self) -> list[NDArray[Any]]: ...
+    @property
+    def flat_parameters(self) -> NDArray[Any]: ...
+    @property
+    def flat_gradient(self) -> NDArray[Any]: ...
+    @property
+    def n_outputs(self) -> int: ...
+    n_steps: int
+    def set_optimizer(self, name: str, options: dict[str, Any] = ...) -> None: ...
+    @staticmethod
+    def n_batches(n_rows: int, batch_size: int) -> int: ...
+    def train(
+        self,
+        X: _DenseMatrix | _SparseMatrix,
+        targets: NDArray[Any],
+        sample_weight: _Float | None,
+        rows: NDArray[np.int64],
+        rates: _Float,
+        *,
+        batch_size: int,
+        l2: float = ...,
+        l1: float = ...,
+        decoupled: float = ...,
+        clip: str = ...,
+        clip_limit: float = ...,
+        n_threads: int = ...,
+    ) -> float: ...
+    def differentiate(
+        self,
+        X: _DenseMatrix | _SparseMatrix,
+        targets: NDArray[Any],
+        sample_weight: _Float | None,
+        rows: NDArray[np.int64],
+        *,
+        n_threads: int = ...,
+    ) -> float: ...
+    def collect(
+        self,
+        X: _DenseMatrix | _SparseMatrix,
+        rows: NDArray[np.int64],
+        batch_size: int,
+        *,
+        n_threads: int = ...,
+    ) -> None: ...
+    def evaluate(
+        self,
+        X: _DenseMatrix | _SparseMatrix,
+        targets: NDArray[Any] | None,
+        sample_weight: _Float | None,
+        rows: NDArray[np.int64],
+        *,
+        raw: bool = ...,
+        n_threads: int = ...,
+    ) -> tuple[NDArray[Any], float]: ...
 
 class Optimizer:
     def __init__(

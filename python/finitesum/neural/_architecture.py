@@ -1,0 +1,127 @@
+"""The layers that the parameters of an estimator ask for."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from numbers import Real
+from typing import Any
+
+# scikit-learn's names of activations and the core's.
+ACTIVATIONS = {
+    "identity": "identity",
+    "logistic": "sigmoid",
+    "relu": "relu",
+    "softplus": "softplus",
+    "tanh": "tanh",
+}
+
+
+@dataclass(frozen=True)
+class HiddenLayer:
+    """One hidden layer."""
+
+    size: int
+    batch_norm: bool
+    dropout: float
+
+
+def hidden_layers(sizes: Any, batch_norm: Any, dropout: Any) -> list[HiddenLayer]:
+    """Give each hidden layer its options.
+
+    Parameters
+    ----------
+    sizes : int or sequence of int
+        Units of each layer.
+    batch_norm : bool or sequence of bool
+        Of all layers, or of each.
+    dropout : float or sequence of float
+        Likewise.
+
+    Returns
+    -------
+    list of HiddenLayer
+        The layers.
+
+    Raises
+    ------
+    ValueError
+        If a size is not positive, a probability not in [0, 0.95], or there are not as many options
+        as layers.
+    """
+    units = [sizes] if isinstance(sizes, int) or not hasattr(sizes, "__iter__") else list(sizes)
+    if any(size <= 0 for size in units):
+        raise ValueError(f"hidden_layer_sizes must be > 0, got {units}.")
+    norms = per_layer("batch_norm", batch_norm, len(units))
+    rates = [check_rate("dropout", rate) for rate in per_layer("dropout", dropout, len(units))]
+    return [HiddenLayer(int(u), bool(n), r) for u, n, r in zip(units, norms, rates, strict=True)]
+
+
+def per_layer(name: str, given: Any, n_layers: int) -> list[Any]:
+    """Spread one value over all layers, or check that there is one for each."""
+    if not isinstance(given, list | tuple):
+        return [given] * n_layers
+    if len(given) != n_layers:
+        raise ValueError(f"{name} must have an entry for each of {n_layers} hidden layers.")
+    return list(given)
+
+
+def check_rate(name: str, rate: Any) -> float:
+    """Check the probability to drop something."""
+    if not isinstance(rate, Real) or isinstance(rate, bool) or not 0.0 <= float(rate) <= 0.95:
+        raise ValueError(
+            f"{name} is the probability to drop a unit (keep = 1 - {name}) and must be in the "
+            f"range [0, 0.95], got {rate!r}"
+        )
+    return float(rate)
+
+
+def multilayer(
+    hidden: list[HiddenLayer],
+    n_outputs: int,
+    *,
+    activation: str,
+    bn_position: str,
+    input_dropout: float,
+    max_norm: float | None,
+) -> list[tuple[str, Mapping[str, float]]]:
+    """List the layers of a multilayer perceptron.
+
+    Parameters
+    ----------
+    hidden : list of HiddenLayer
+        The hidden layers.
+    n_outputs : int
+        Outputs of the last layer.
+    activation : str
+        What follows each hidden layer, by scikit-learn's name.
+    bn_position : {"pre", "post"}
+        Batch normalization before the activation, in place of a bias, or behind it.
+    input_dropout : float
+        Probability to drop an input.
+    max_norm : float or None
+        Largest norm of the weights into a hidden unit.
+
+    Returns
+    -------
+    list of (str, dict)
+        As `Network` takes them.
+    """
+    layers: list[tuple[str, Mapping[str, float]]] = []
+    if input_dropout > 0:
+        layers.append(("dropout", {"rate": input_dropout}))
+    for layer in hidden:
+        before = layer.batch_norm and bn_position == "pre"
+        weights: dict[str, float] = {"n_outputs": layer.size, "bias": float(not before)}
+        if max_norm is not None:
+            weights["max_norm"] = float(max_norm)
+        layers.append(("dense", weights))
+        fused = before and activation == "relu"
+        if before:
+            layers.append(("batch_norm", {"relu": float(fused)}))
+        if not fused and activation != "identity":
+            layers.append((ACTIVATIONS[activation], {}))
+        if layer.batch_norm and not before:
+            layers.append(("batch_norm", {}))
+        if layer.dropout > 0:
+            layers.append(("dropout", {"rate": layer.dropout}))
+    layers.append(("dense", {"n_outputs": n_outputs}))
+    return layers

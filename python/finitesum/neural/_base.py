@@ -1,0 +1,369 @@
+"""What the two estimators share: parameters, a fit, what it leaves behind."""
+
+import copy
+import warnings
+from abc import abstractmethod
+from numbers import Integral, Real
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.model_selection import train_test_split
+from sklearn.utils._param_validation import Interval, Options, StrOptions
+from sklearn.utils._tags import Tags
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from finitesum import _core, optimizers
+from finitesum._validation import (
+    FLOAT_DTYPES,
+    core_matrix,
+    draw_seed,
+    sample_weights,
+    total_weight,
+)
+from finitesum.linear._progress import open_progress
+from finitesum.neural._architecture import (
+    ACTIVATIONS,
+    HiddenLayer,
+    check_rate,
+    hidden_layers,
+    multilayer,
+)
+from finitesum.neural._folding import folded
+from finitesum.neural._initialization import check_scheme, initialize
+from finitesum.neural._lbfgs import minimize_by_lbfgs
+from finitesum.neural._network import Network
+from finitesum.neural._training import Plan, Progress, Rows, run_epochs
+from finitesum.sgd._options import limited, optimizer_options
+
+Target = tuple[str, NDArray[Any], int]  # the loss, targets and number of outputs
+
+
+class MultilayerPerceptron(BaseEstimator):  # type: ignore[misc]  # untyped base
+    """Base of the estimators; a subclass states its targets and its score."""
+
+    n_iter_: int
+    _network: Network
+    _progress: Progress
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
+        "activation": [StrOptions(set(ACTIVATIONS))],
+        "solver": [StrOptions({"lbfgs", "sgd", "adam"})],
+        "alpha": [Interval(Real, 0, None, closed="left")],
+        "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
+        "learning_rate": [StrOptions({"constant", "invscaling", "adaptive"})],
+        "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
+        "power_t": [Interval(Real, 0, None, closed="left")],
+        "max_iter": [Interval(Integral, 1, None, closed="left")],
+        "shuffle": ["boolean"],
+        "random_state": ["random_state"],
+        "tol": [Interval(Real, 0, None, closed="left")],
+        "verbose": ["verbose"],
+        "warm_start": ["boolean"],
+        "momentum": [Interval(Real, 0, 1, closed="both")],
+        "nesterovs_momentum": ["boolean"],
+        "early_stopping": ["boolean"],
+        "validation_fraction": [Interval(Real, 0, 1, closed="left")],
+        "beta_1": [Interval(Real, 0, 1, closed="left")],
+        "beta_2": [Interval(Real, 0, 1, closed="left")],
+        "epsilon": [Interval(Real, 0, None, closed="neither")],
+        "n_iter_no_change": [Interval(Integral, 1, None, closed="left"), Options(Real, {np.inf})],
+        "max_fun": [Interval(Integral, 1, None, closed="left")],
+        "optimizer": [StrOptions(set(_core.optimizer_names())), None],
+        "optimizer_options": [dict, None],
+        "schedule": [callable, None],
+        "l1_ratio": [Interval(Real, 0, 1, closed="both")],
+        "clip": [tuple, list, None],
+        "batch_norm": ["boolean", list, tuple],
+        "bn_position": [StrOptions({"pre", "post"})],
+        "bn_stats": [StrOptions({"running", "population"})],
+        "dropout": [Real, list, tuple],
+        "input_dropout": [Real],
+        "max_norm": [Interval(Real, 0, None, closed="neither"), None],
+        "weight_init": [str, Real],
+        "augment": [callable, None],
+        "callbacks": [callable, list, tuple, None],
+        "monitor": [StrOptions({"val_score", "val_loss"})],
+        "restore_best": ["boolean"],
+        "dtype": [StrOptions({"float32", "float64"}), type, np.dtype, None],
+        "n_threads": [Interval(Integral, 1, None, closed="left"), None],
+    }
+
+    @abstractmethod
+    def _validation_score(self, network: Network, held: Rows, y: NDArray[Any]) -> float: ...
+
+    # What is asked for
+
+    def _check_parameters(self) -> list[HiddenLayer]:
+        self._validate_params()
+        check_scheme(self.weight_init)
+        check_rate("input_dropout", self.input_dropout)
+        limited("clip", self.clip, ("value", "norm"))
+        self._optimizer()
+        hidden = hidden_layers(self.hidden_layer_sizes, self.batch_norm, self.dropout)
+        if self.solver == "lbfgs" and self.optimizer is None:
+            random = self.input_dropout > 0 or any(layer.dropout > 0 for layer in hidden)
+            if random or self.l1_ratio > 0 or self.max_norm is not None:
+                raise ValueError("solver='lbfgs' takes no dropout, no L1 and no max_norm.")
+        return hidden
+
+    def _optimizer(self) -> tuple[str, dict[str, Any]]:
+        """Rule and hyper-parameters; scikit-learn's solvers are two of the rules."""
+        if self.optimizer is not None:
+            return self.optimizer, optimizer_options(self.optimizer, self.optimizer_options)
+        if self.optimizer_options is not None:
+            raise ValueError("optimizer_options needs optimizer; solver has its own parameters.")
+        if self.solver != "sgd":
+            return "adam", {
+                "beta1": float(self.beta_1),
+                "beta2": float(self.beta_2),
+                "eps": float(self.epsilon),
+            }
+        if self.momentum == 0 or self.momentum == 1:  # 1: refused by the rules
+            return "sgd", {}
+        return "nesterov" if self.nesterovs_momentum else "momentum", {
+            "momentum": float(self.momentum)
+        }
+
+    def _plan(self, n_samples: int, max_iter: int) -> Plan:
+        batch_size = 200 if self.batch_size == "auto" else int(self.batch_size)
+        if self.batch_size != "auto" and batch_size > n_samples:
+            warnings.warn(
+                "Got `batch_size` less than 1 or larger than sample size. It is going to be "
+                "clipped",
+                stacklevel=4,
+            )
+        follows_rate = self.optimizer is not None or self.solver == "sgd"
+        callbacks = self.callbacks
+        decoupled = optimizers.defaults(self.optimizer)["decoupled_decay"] if self.optimizer else 0
+        return Plan(
+            batch_size=min(batch_size, n_samples),
+            max_iter=max_iter,
+            shuffle=bool(self.shuffle),
+            learning_rate=self.learning_rate if follows_rate else "constant",
+            rate=float(self.learning_rate_init),
+            power_t=float(self.power_t),
+            schedule=self.schedule,
+            alpha=float(self.alpha),
+            l1_ratio=float(self.l1_ratio),
+            decoupled_decay=float(decoupled),
+            clip=limited("clip", self.clip, ("value", "norm")),
+            tol=float(self.tol),
+            n_iter_no_change=float(self.n_iter_no_change),
+            monitor=self.monitor,
+            restore_best=bool(self.restore_best),
+            population=self.bn_stats == "population" and bool(np.any(self.batch_norm)),
+            augment=self.augment,
+            callbacks=[]
+            if callbacks is None
+            else [callbacks]
+            if callable(callbacks)
+            else callbacks,
+            n_threads=int(self.n_threads or 0),
+        )
+
+    def _new_network(
+        self, hidden: list[HiddenLayer], n_features: int, target: Target, dtype: Any, seed: int
+    ) -> Network:
+        head, _, n_outputs = target
+        layers = multilayer(
+            hidden,
+            n_outputs,
+            activation=self.activation,
+            bn_position=self.bn_position,
+            input_dropout=float(self.input_dropout),
+            max_norm=self.max_norm,
+        )
+        network = Network(
+            (n_features,),
+            layers,
+            head,
+            self._optimizer(),
+            label_smoothing=float(getattr(self, "label_smoothing", 0.0)),
+            seed=seed,
+            dtype=self.dtype or dtype,
+        )
+        initialize(network, self.weight_init, seed, self.activation)
+        return network
+
+    # The fit
+
+    def _fit(
+        self,
+        X: Any,
+        y: NDArray[Any],
+        target: Target,
+        weight: NDArray[np.float64] | None,
+        hidden: list[HiddenLayer],
+        validation: tuple[Rows, NDArray[Any]] | None,
+        *,
+        goes_on: bool,
+        max_iter: int,
+    ) -> None:
+        """Fit a network to validated data and set the attributes, unless something raises."""
+        total_weight(weight, X.shape[0])
+        if goes_on:
+            network, progress = copy.deepcopy(self._network), copy.deepcopy(self._progress)
+            if network.description["inputs"] != [X.shape[1]] or network.core.n_outputs != target[2]:
+                raise ValueError("X or y has another number of columns than in the fit before.")
+        else:
+            progress = Progress(draw_seed(self.random_state))
+            network = self._new_network(hidden, X.shape[1], target, X.dtype, progress.seed)
+        training = Rows(X, target[1], weight, np.arange(X.shape[0]))
+        if validation is None and self.early_stopping:
+            training, validation = self._split(training, y, progress.seed)
+        if self.solver == "lbfgs" and self.optimizer is None:
+            self._minimize(network, training, progress)
+        else:
+            self._run(network, training, progress, validation, max_iter)
+        if not np.isfinite(network.core.flat_parameters).all():
+            raise ValueError(
+                "Solver produced non-finite parameter weights. The input data may contain large "
+                "values and need to be preprocessed."
+            )
+        self._network, self._progress = network, progress
+        self.n_outputs_ = target[2]
+        self.n_layers_ = len(hidden) + 2
+        self.out_activation_ = {
+            "softmax": "softmax", "logistic": "logistic", "squared": "identity", "poisson": "exp",
+        }[target[0]]  # fmt: skip
+
+    def _run(
+        self,
+        network: Network,
+        training: Rows,
+        progress: Progress,
+        validation: tuple[Rows, NDArray[Any]] | None,
+        max_iter: int,
+    ) -> None:
+        plan = self._plan(len(training.rows), max_iter)
+        if plan.batch_size < 2 and network.places("batch_norm"):
+            raise ValueError("batch_norm needs batches of more than one sample.")
+
+        def validate(network: Network) -> tuple[float, float]:
+            assert validation is not None
+            held, y = validation
+            _, loss = network.core.evaluate(
+                core_matrix(held.X), held.targets, held.weight, held.rows
+            )
+            return self._validation_score(network, held, y), loss / held.total_weight()
+
+        before = progress.n_epochs
+        with open_progress(int(self.verbose), max_iter, 1) as show:
+            self.stopping_ = run_epochs(
+                network, training, plan, progress, validate if validation else None, show
+            )
+        self.n_iter_ = progress.n_epochs - before
+        self.t_ = progress.n_seen
+        self.history_ = {name: np.array(values) for name, values in progress.history.items()}
+        self.loss_curve_ = list(progress.history.get("loss", []))
+        self.loss_ = self.loss_curve_[-1] if self.loss_curve_ else np.nan
+        scores = progress.history.get("val_score")
+        self.validation_scores_ = None if scores is None else list(scores)
+        self.best_validation_score_ = None if scores is None else max(scores)
+        self.best_loss_ = min(self.loss_curve_) if scores is None and self.loss_curve_ else None
+
+    def _minimize(self, network: Network, training: Rows, progress: Progress) -> None:
+        self.loss_, self.n_iter_ = minimize_by_lbfgs(
+            network,
+            training,
+            alpha=float(self.alpha),
+            tol=float(self.tol),
+            max_iter=int(self.max_iter),
+            max_fun=int(self.max_fun),
+        )
+        progress.n_seen += len(training.rows)
+        if network.places("batch_norm"):
+            network.core.collect(core_matrix(training.X), training.rows, len(training.rows))
+
+    def _split(
+        self, training: Rows, y: NDArray[Any], seed: int
+    ) -> tuple[Rows, tuple[Rows, NDArray[Any]]]:
+        stratify = y if self._stratifies(y) else None
+        rows, held = train_test_split(
+            training.rows,
+            test_size=self.validation_fraction,
+            random_state=seed % 2**32,
+            stratify=stratify,
+        )
+        if len(held) < 2:
+            raise ValueError(
+                "The validation set is too small. Increase 'validation_fraction' or the size of "
+                "your dataset."
+            )
+        parts = [
+            Rows(training.X, training.targets, training.weight, np.sort(part))
+            for part in (rows, held)
+        ]
+        if min(part.total_weight() for part in parts) == 0:
+            raise ValueError(
+                "The sample weights for validation set are all zero, consider using a different "
+                "random state."
+            )
+        return parts[0], (parts[1], y[parts[1].rows])
+
+    def _stratifies(self, y: NDArray[Any]) -> bool:
+        return False
+
+    def _rows_of_their_own(self, given: Any) -> tuple[Any, NDArray[Any], Any]:
+        """Validate ``validation_data``."""
+        if not (isinstance(given, tuple | list) and len(given) in (2, 3)):
+            raise ValueError("validation_data must be (X, y) or (X, y, sample_weight).")
+        X, y = validate_data(
+            self, given[0], given[1], accept_sparse="csr", dtype=FLOAT_DTYPES, order="C",
+            multi_output=True, reset=False,
+        )  # fmt: skip
+        weight = sample_weights(given[2] if len(given) == 3 else None, X)
+        total_weight(weight, X.shape[0])
+        return X, y, weight
+
+    def _warn_unless_stopped(self) -> None:
+        if getattr(self, "stopping_", None) == "max_iter" and self.n_iter_ == self.max_iter:
+            warnings.warn(
+                f"Stochastic Optimizer: Maximum iterations ({self.max_iter}) reached and the "
+                "optimization hasn't converged yet.",
+                ConvergenceWarning,
+                stacklevel=3,
+            )
+
+    # What it leaves behind
+
+    @property
+    def coefs_(self) -> list[NDArray[Any]]:
+        """Weights of each layer, (units before, units behind): views of the network's."""
+        return [self._network.arrays(i)["weights"] for i in self._network.places("dense")]
+
+    @property
+    def intercepts_(self) -> list[NDArray[Any]]:
+        """Biases of each layer, zeros where batch normalization stands in their place."""
+        arrays = [self._network.arrays(i) for i in self._network.places("dense")]
+        return [a.get("bias", np.zeros(a["weights"].shape[1])) for a in arrays]
+
+    def _outputs(self, X: Any, *, raw: bool = False) -> NDArray[Any]:
+        check_is_fitted(self)
+        X = validate_data(self, X, accept_sparse="csr", dtype=FLOAT_DTYPES, order="C", reset=False)
+        return self._network.predict(core_matrix(X), X.shape[0], raw=raw)
+
+    def fold_batchnorm(self) -> Self:
+        """Give a copy without batch normalization and dropout that predicts the same.
+
+        gamma (z - mean) / sqrt(variance + eps) + beta is a linear map of each unit: it becomes
+        part of the weights and biases before it, or, where an activation lies between, behind it.
+
+        Returns
+        -------
+        estimator : object
+            A fitted estimator of the same class, for predictions; its training begins anew.
+        """
+        check_is_fitted(self)
+        plain: Self = copy.copy(self).set_params(batch_norm=False, dropout=0.0, input_dropout=0.0)
+        plain._network = folded(self._network)
+        return plain
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags

@@ -1,0 +1,257 @@
+"""The epochs of a fit: order, steps, what each epoch is judged by, and when to stop."""
+
+import math
+import time
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.utils import check_array
+
+from finitesum import _core
+from finitesum._validation import FLOAT_DTYPES, core_matrix
+from finitesum.neural._network import Network
+
+Callback = Callable[[dict[str, float]], Any]
+
+
+@dataclass
+class Rows:
+    """Rows of a matrix with targets, as the core takes them."""
+
+    X: Any
+    targets: NDArray[Any]
+    weight: NDArray[np.float64] | None
+    rows: NDArray[np.int64]
+
+    def total_weight(self) -> float:
+        """Sum of the weights."""
+        return float(len(self.rows) if self.weight is None else self.weight[self.rows].sum())
+
+
+@dataclass
+class Plan:
+    """What the parameters of an estimator ask for."""
+
+    batch_size: int
+    max_iter: int
+    shuffle: bool
+    learning_rate: str
+    rate: float
+    power_t: float
+    schedule: Callable[[int], float] | None
+    alpha: float
+    l1_ratio: float
+    decoupled_decay: float
+    clip: tuple[str, float]
+    tol: float
+    n_iter_no_change: float
+    monitor: str
+    restore_best: bool
+    population: bool
+    augment: Callable[[Any, np.random.Generator], Any] | None
+    callbacks: Sequence[Callback]
+    n_threads: int
+
+
+@dataclass
+class Progress:
+    """What goes from one fit or call of partial_fit to the next."""
+
+    seed: int
+    n_epochs: int = 0
+    n_seen: int = 0
+    rate: float | None = None
+    no_improvement: int = 0
+    best_score: float = -math.inf
+    best: list[NDArray[Any]] | None = None
+    last: list[NDArray[Any]] | None = None  # where to go on, if the best is what remains
+    history: dict[str, list[float]] = field(default_factory=dict)
+
+    def record(self, epoch: dict[str, float]) -> None:
+        """Append an epoch to the history."""
+        for name, value in epoch.items():
+            self.history.setdefault(name, []).append(value)
+
+
+Score = Callable[[Network], tuple[float, float]]
+
+
+def run_epochs(
+    network: Network,
+    training: Rows,
+    plan: Plan,
+    progress: Progress,
+    validate: Score | None,
+    show: Callback | None,
+) -> str:
+    """Run epochs until a rule ends them.
+
+    Parameters
+    ----------
+    network : Network
+        Is changed in place.
+    training : Rows
+        What to learn.
+    plan : Plan
+        How.
+    progress : Progress
+        Where the last call has ended; is changed in place.
+    validate : callable or None
+        Gives the score and the loss of a network on rows held out.
+    show : callable or None
+        Shows an epoch.
+
+    Returns
+    -------
+    str
+        What ended the run: "tol", "max_iter", "callback" or "interrupted".
+    """
+    matrix = core_matrix(training.X)
+    start = time.monotonic()
+    if progress.rate is None:
+        progress.rate = plan.rate
+    if progress.last is not None:
+        network.restore(progress.last)
+        progress.last = None
+    stopping = "max_iter"
+    try:
+        for _ in range(plan.max_iter):
+            loss, rate = _epoch(network, training, matrix, plan, progress)
+            epoch = {
+                "epoch": float(progress.n_epochs),
+                "seconds": time.monotonic() - start,
+                "loss": loss,
+                "learning_rate": rate,
+            }
+            if validate is not None:
+                if plan.population:
+                    _set_population(network, training, matrix, plan)
+                epoch["val_score"], epoch["val_loss"] = validate(network)
+            progress.record(epoch)
+            ended = _judge(network, plan, progress, epoch)
+            epoch["objective"] = loss
+            if show is not None:
+                show(epoch)
+            if any([callback(epoch) is True for callback in plan.callbacks]):  # noqa: C419  # all are called
+                stopping = "callback"
+                break
+            if ended:
+                stopping = "tol"
+                break
+    except KeyboardInterrupt:
+        warnings.warn("Training interrupted by user.", stacklevel=4)
+        stopping = "interrupted"
+    if progress.best is not None and plan.restore_best:
+        progress.last = network.snapshot()
+        network.restore(progress.best)
+    elif plan.population:
+        _set_population(network, training, matrix, plan)
+    return stopping
+
+
+def _generator(progress: Progress, purpose: int) -> np.random.Generator:
+    """Random numbers that depend on the seed and the epoch alone."""
+    return np.random.Generator(
+        np.random.Philox(key=[progress.seed, progress.n_epochs * 4 + purpose])
+    )
+
+
+def _epoch(
+    network: Network, training: Rows, matrix: Any, plan: Plan, progress: Progress
+) -> tuple[float, float]:
+    """Run one epoch; return the mean loss, penalty included, and the first step's length."""
+    rows = training.rows
+    if plan.shuffle:
+        rows = rows[_generator(progress, 1).permutation(len(rows))]
+    n_batches = _core.Network.n_batches(len(rows), plan.batch_size)
+    rates = _rates(network, plan, progress, n_batches)
+    options: dict[str, Any] = {
+        "l2": plan.alpha * (1.0 - plan.l1_ratio),
+        "l1": plan.alpha * plan.l1_ratio,
+        "decoupled": plan.decoupled_decay,
+        "clip": plan.clip[0],
+        "clip_limit": plan.clip[1],
+        "n_threads": plan.n_threads,
+    }
+    if plan.augment is None:
+        total = network.core.train(
+            matrix, training.targets, training.weight, rows, rates,
+            batch_size=plan.batch_size, **options,
+        )  # fmt: skip
+    else:
+        random = _generator(progress, 2)
+        total = 0.0
+        for k in range(n_batches):
+            end = len(rows) if k + 1 == n_batches else (k + 1) * plan.batch_size
+            batch = rows[k * plan.batch_size : end]
+            X = check_array(
+                plan.augment(training.X[batch], random),
+                accept_sparse="csr", dtype=FLOAT_DTYPES, order="C", input_name="augmented X",
+            )  # fmt: skip
+            if X.shape != (len(batch), training.X.shape[1]):
+                raise ValueError("augment must keep the shape of its batch.")
+            total += network.core.train(
+                core_matrix(X),
+                np.ascontiguousarray(training.targets[batch]),
+                None if training.weight is None else training.weight[batch],
+                np.arange(len(batch)), rates[k : k + 1], batch_size=len(batch), **options,
+            )  # fmt: skip
+    progress.n_epochs += 1
+    progress.n_seen += len(rows)
+    if plan.learning_rate == "invscaling":
+        progress.rate = plan.rate / (progress.n_seen + 1) ** plan.power_t  # scikit-learn's
+    sum_of_weights = training.total_weight()
+    return (total + n_batches * _penalty(network, plan)) / sum_of_weights, float(rates[0])
+
+
+def _rates(network: Network, plan: Plan, progress: Progress, n_batches: int) -> NDArray[np.float64]:
+    if plan.schedule is None:
+        return np.full(n_batches, progress.rate, dtype=np.float64)
+    first = network.core.n_steps + 1
+    return np.array([plan.schedule(first + k) for k in range(n_batches)], dtype=np.float64)
+
+
+def _penalty(network: Network, plan: Plan) -> float:
+    """Penalty at the end of the epoch; a batch counts it once, whatever its size."""
+    if plan.alpha == 0:
+        return 0.0
+    value = 0.0
+    for weights in network.weights():
+        flat = weights.ravel()
+        value += 0.5 * (1.0 - plan.l1_ratio) * float(flat @ flat)
+        if plan.l1_ratio > 0:
+            value += plan.l1_ratio * float(np.abs(flat).sum())
+    return plan.alpha * value
+
+
+def _set_population(network: Network, training: Rows, matrix: Any, plan: Plan) -> None:
+    network.core.collect(matrix, training.rows, plan.batch_size, n_threads=plan.n_threads)
+
+
+def _judge(network: Network, plan: Plan, progress: Progress, epoch: dict[str, float]) -> bool:
+    """Count epochs without improvement, as scikit-learn does; tell whether they are too many."""
+    validated = "val_score" in epoch
+    if not validated:
+        score = -epoch["loss"]
+    elif plan.monitor == "val_loss":
+        score = -epoch["val_loss"]
+    else:
+        score = epoch["val_score"]
+    progress.no_improvement = (
+        progress.no_improvement + 1 if score < progress.best_score + plan.tol else 0
+    )
+    if score > progress.best_score:
+        progress.best_score = score
+        if validated and plan.restore_best:
+            progress.best = network.snapshot()
+    if progress.no_improvement <= plan.n_iter_no_change:
+        return False
+    if plan.learning_rate == "adaptive" and progress.rate is not None and progress.rate > 1e-6:
+        progress.rate /= 5.0
+        progress.no_improvement = 0
+        return False
+    return True

@@ -1,0 +1,360 @@
+"""The core's networks: gradients against finite differences, modes, state, sparse input."""
+
+import pickle
+from typing import Any
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+from numpy.typing import NDArray
+
+from finitesum import _core
+from finitesum.neural._initialization import SCHEMES, check_scheme, initialize
+from finitesum.neural._network import Network
+
+N, P, K = 7, 5, 3
+ROWS = np.arange(N)
+LAYERS: dict[str, list[tuple[str, dict[str, float]]]] = {
+    "dense": [],
+    "dense without bias": [("dense", {"n_outputs": 4, "bias": 0})],
+    "batch_norm": [("dense", {"n_outputs": 4, "bias": 0}), ("batch_norm", {})],
+    "batch_norm, relu": [("dense", {"n_outputs": 4}), ("batch_norm", {"relu": 1, "eps": 1e-3})],
+    "batch_norm first": [("batch_norm", {"momentum": 0.3})],
+    "dropout": [("dense", {"n_outputs": 6}), ("dropout", {"rate": 0.4})],
+    "dropout first": [("dropout", {"rate": 0.3}), ("dense", {"n_outputs": 6})],
+    **{
+        name: [("dense", {"n_outputs": 4}), (name, {})]
+        for name in ("relu", "tanh", "sigmoid", "softplus", "identity")
+    },
+}
+HEADS = ["softmax", "logistic", "squared", "poisson"]
+
+
+def design(seed: int = 0) -> NDArray[np.float64]:
+    return np.random.default_rng(seed).standard_normal((N, P))
+
+
+def targets_of(head: str) -> NDArray[Any]:
+    rng = np.random.default_rng(1)
+    if head == "softmax":
+        return rng.integers(0, K, N).astype(np.int32)
+    return {"logistic": rng.random, "squared": rng.standard_normal, "poisson": rng.random}[head](
+        N * K
+    )
+
+
+def network(
+    layers: list[tuple[str, dict[str, float]]],
+    head: str = "softmax",
+    optimizer: tuple[str, dict[str, Any]] = ("adam", {}),
+    **options: Any,
+) -> Network:
+    made = Network((P,), [*layers, ("dense", {"n_outputs": K})], head, optimizer, **options)
+    initialize(made, "auto", 3, "relu")
+    rng = np.random.default_rng(2)
+    for _, name, array in made.core.parameters:
+        if name in ("gamma", "beta"):
+            array[...] += 0.3 * rng.standard_normal(array.shape)
+    return made
+
+
+def numerical_gradient(made: Network, *data: Any) -> NDArray[np.float64]:
+    """Central differences; running statistics move with each evaluation, but nothing uses them."""
+    w, step = made.core.flat_parameters, 1e-6
+    result = np.empty_like(w)
+    for j in range(w.size):
+        kept = w[j]
+        w[j] = kept + step
+        above = made.core.differentiate(*data)
+        w[j] = kept - step
+        result[j] = (above - made.core.differentiate(*data)) / (2 * step)
+        w[j] = kept
+    return result
+
+
+@pytest.mark.parametrize(
+    ("kind", "sparse"),
+    [(kind, False) for kind in LAYERS]
+    + [(kind, True) for kind in LAYERS if kind != "batch_norm first"],
+)
+def test_gradient(kind: str, sparse: bool) -> None:
+    X = design()
+    X[np.random.default_rng(4).random(X.shape) < 0.4] = 0.0
+    made = network(LAYERS[kind])
+    csr = sp.csr_array(X)
+    matrix = (csr.data, csr.indices, csr.indptr, P) if sparse else X
+    weight = np.linspace(0.0, 2.0, N)
+    data = (matrix, targets_of("softmax"), weight, ROWS)
+    made.core.differentiate(*data)
+    found = made.core.flat_gradient.copy()
+    np.testing.assert_allclose(found, numerical_gradient(made, *data), rtol=1e-5, atol=1e-8)
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.2])
+@pytest.mark.parametrize("head", HEADS)
+def test_gradient_of_heads(head: str, smoothing: float) -> None:
+    if smoothing and head in ("squared", "poisson"):
+        with pytest.raises(ValueError, match="label_smoothing is for classes"):
+            network([], head, label_smoothing=smoothing)
+        return
+    made = network([("dense", {"n_outputs": 4}), ("tanh", {})], head, label_smoothing=smoothing)
+    data = (design(), targets_of(head), None, ROWS)
+    made.core.differentiate(*data)
+    found = made.core.flat_gradient.copy()
+    np.testing.assert_allclose(found, numerical_gradient(made, *data), rtol=1e-5, atol=1e-8)
+
+
+@pytest.mark.parametrize("head", HEADS)
+def test_losses_and_predictions(head: str) -> None:
+    made = network([], head)
+    X, t = design(), targets_of(head)
+    z = X @ made.core.parameters[0][2] + made.core.parameters[1][2]
+    wide = t.reshape(N, -1)
+    if head == "softmax":
+        means = np.exp(z) / np.exp(z).sum(axis=1, keepdims=True)
+        loss = -np.log(means[ROWS, t]).sum()
+    elif head == "logistic":
+        means = 1 / (1 + np.exp(-z))
+        loss = -(wide * np.log(means) + (1 - wide) * np.log(1 - means)).sum()
+    elif head == "squared":
+        means, loss = z, 0.5 * ((z - wide) ** 2).sum()
+    else:
+        means = np.exp(z)
+        loss = (means - wide + wide * np.log(wide / means)).sum()
+    found, total = made.core.evaluate(X, t, None, ROWS)
+    np.testing.assert_allclose(found, means, rtol=1e-12)
+    np.testing.assert_allclose(total, loss, rtol=1e-12)
+    np.testing.assert_allclose(made.predict(X, N, raw=True), z, rtol=1e-12)
+
+
+def test_dropout_keeps_the_expectation_and_evaluates_without() -> None:
+    made = Network((1,), [("dropout", {"rate": 0.3}), ("dense", {"n_outputs": 1})], "squared",
+                   ("sgd", {}))  # fmt: skip
+    weights, bias = (array for _, _, array in made.core.parameters)
+    weights[...], bias[...] = 1.0, 0.0
+    n = 40000
+    X, y = np.ones((n, 1)), np.zeros(n)
+    assert np.all(made.predict(X, n) == 1.0)
+    loss = made.core.differentiate(X, y, None, np.arange(n))
+    keep = 0.7  # E (m / keep)^2 / 2 = 1 / (2 keep); the gradient in w is that of the same mean
+    assert abs(2 * loss * keep - 1) < 0.02
+    assert abs(made.core.gradients[1][2][0] - 1) < 0.02  # the mean of the masked inputs
+
+
+def test_dropped_units_have_no_gradient() -> None:
+    layers = [("dense", {"n_outputs": 64.0}), ("dropout", {"rate": 0.5})]
+    made = network(layers)
+    made.core.differentiate(design()[:1], targets_of("softmax")[:1], None, ROWS[:1])
+    into = made.core.gradients[1][2] == 0
+    out = np.all(made.core.gradients[2][2] == 0, axis=1)
+    assert np.array_equal(into, out)
+    assert 10 < into.sum() < 54
+
+
+@pytest.mark.parametrize("isa", _core.available_isas())
+def test_masks_depend_on_seed_step_and_layer_alone(isa: str) -> None:
+    def masked(seed: int, step: int, isa: str) -> NDArray[Any]:
+        core = _core.Network(
+            is_single=False, inputs=[200], head="squared", seed=seed, isa=isa,
+            layers=[("dropout", {"rate": 0.5}), ("dense", {"n_outputs": 1.0})],
+        )  # fmt: skip
+        core.n_steps = step
+        core.differentiate(np.ones((3, 200)), np.ones(3), None, np.arange(3))
+        return core.gradients[0][2].copy()
+
+    first = masked(1, 5, isa)
+    assert np.array_equal(first, masked(1, 5, _core.available_isas()[0]))
+    assert not np.array_equal(first, masked(1, 6, isa))
+    assert not np.array_equal(first, masked(2, 5, isa))
+
+
+def test_batch_norm_runs_averages_and_collects_the_population() -> None:
+    made = network([("batch_norm", {"momentum": 0.25})])
+    X = np.random.default_rng(0).standard_normal((12, P)) * 3 + 1
+    y, rows = np.zeros(12, dtype=np.int32), np.arange(12)
+    state = {name: array for _, name, array in made.core.state}
+    made.core.differentiate(X, y, None, rows)
+    np.testing.assert_allclose(state["running_mean"], 0.25 * X.mean(0), rtol=1e-12)
+    np.testing.assert_allclose(
+        state["running_variance"], 0.75 + 0.25 * X.var(0, ddof=1), rtol=1e-12
+    )
+    made.core.collect(X, rows, 4)  # Algorithm 2: means over batches of mean and unbiased variance
+    batches = X.reshape(3, 4, P)
+    np.testing.assert_allclose(state["running_mean"], batches.mean(1).mean(0), rtol=1e-12)
+    np.testing.assert_allclose(
+        state["running_variance"], batches.var(1, ddof=1).mean(0), rtol=1e-12
+    )
+    with pytest.raises(ValueError, match="more than one row"):
+        made.core.differentiate(X[:1], y[:1], None, rows[:1])
+
+
+def train(made: Network, X: Any, n_calls: int = 3, **options: Any) -> float:
+    loss = 0.0
+    for _ in range(n_calls):
+        loss = made.core.train(
+            X, targets_of("softmax"), None, ROWS, np.full(4, 0.05), batch_size=2, **options
+        )
+    return loss
+
+
+@pytest.mark.parametrize("rule", _core.optimizer_names())
+def test_any_rule_takes_the_steps_of_the_rule(rule: str) -> None:
+    made, twin = (network([("dense", {"n_outputs": 4}), ("tanh", {})], optimizer=(rule, {}))
+                  for _ in "ab")  # fmt: skip
+    has_l1 = rule not in ("rprop", "irprop", "quickprop")
+    decay = {"l2": 0.3, "l1": 0.02 if has_l1 else 0.0, "decoupled": 0.1}
+    X, y = design(), targets_of("softmax")
+    w, gradient = twin.core.flat_parameters, twin.core.flat_gradient
+    n_weights = sum(array.size for array in twin.weights())
+    slots = [np.zeros_like(w) for _ in twin.core.slots]
+    per_batch = _core.Optimizer(rule, {}, decay["l2"] / 3, decay["decoupled"], decay["l1"] / 3)
+    plain = _core.Optimizer(rule, {})
+    for k in range(1, 5):
+        rows = ROWS[(k - 1) % 2 * 3 :][:3].copy()
+        made.core.train(X, y, None, rows, np.array([0.05]), batch_size=3, **decay)
+        twin.core.differentiate(X, y, None, rows)
+        for part, optimizer in ((slice(n_weights), per_batch), (slice(n_weights, None), plain)):
+            optimizer.update(0.05, k, gradient[part], w[part], [slot[part] for slot in slots])
+    np.testing.assert_allclose(made.core.flat_parameters, w, rtol=1e-12, atol=1e-15)
+
+
+@pytest.mark.parametrize("layers", [LAYERS["dropout first"], LAYERS["tanh"]])
+def test_sparse_is_dense(layers: Any) -> None:
+    X = design()
+    X[X < 0.3] = 0.0
+    csr = sp.csr_array(X)
+    made, dense = (network(layers, optimizer=("adam", {})) for _ in "ab")
+    matrix = (csr.data, csr.indices, csr.indptr, P)
+    if layers[0][0] == "dropout":  # masks are per stored entry: the same for a full matrix
+        X = np.where(X == 0, 1e-300, X)
+        csr = sp.csr_array(X)
+        matrix = (csr.data, csr.indices, csr.indptr, P)
+    for _ in range(3):
+        first, second = train(made, matrix, l2=0.1), train(dense, X, l2=0.1)
+        np.testing.assert_allclose(first, second, rtol=1e-12)
+    np.testing.assert_allclose(made.core.flat_parameters, dense.core.flat_parameters, rtol=1e-10)
+    np.testing.assert_allclose(made.predict(matrix, N), dense.predict(X, N), rtol=1e-10)
+
+
+def test_sparse_input_needs_a_layer_that_multiplies() -> None:
+    csr = sp.csr_array(design())
+    with pytest.raises(ValueError, match="sparse X needs a first layer"):
+        network([("batch_norm", {})]).predict((csr.data, csr.indices, csr.indptr, P), N)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_copies_and_pickles_go_on_to_the_bit(dtype: Any) -> None:
+    layers = [("dense", {"n_outputs": 8}), ("batch_norm", {}), ("relu", {}),
+              ("dropout", {"rate": 0.2})]  # fmt: skip
+    made = network(layers, dtype=dtype)
+    train(made, design())
+    copy = pickle.loads(pickle.dumps(made))
+    losses = [train(each, design()) for each in (made, copy)]
+    assert losses[0] == losses[1]
+    assert np.array_equal(made.core.flat_parameters, copy.core.flat_parameters)
+    assert made.predict(design(), N).dtype == dtype
+
+
+def test_single_precision_is_double_precision_rounded() -> None:
+    single, double = (network(LAYERS["batch_norm"], dtype=d) for d in (np.float32, np.float64))
+    for made in (single, double):
+        train(made, design(), 1)
+    np.testing.assert_allclose(
+        single.predict(design(), N), double.predict(design(), N), rtol=2e-3, atol=2e-4
+    )
+
+
+def test_clipping() -> None:
+    def moved(clip: str, limit: float) -> NDArray[Any]:
+        made = network([], optimizer=("sgd", {}))
+        before = made.core.flat_parameters.copy()
+        train(made, design(), 1, clip=clip, clip_limit=limit)
+        return made.core.flat_parameters - before
+
+    made = network([], optimizer=("sgd", {}))
+    made.core.differentiate(design(), targets_of("softmax"), None, ROWS)
+    gradient = made.core.flat_gradient.copy()
+    before = made.core.flat_parameters.copy()
+    limits = {"value": np.abs(gradient).mean(), "norm": np.linalg.norm(gradient) / 2}
+    expected = {
+        "value": np.clip(gradient, -limits["value"], limits["value"]),  # large negatives, too
+        "norm": gradient / 2,
+    }
+    for clip, limit in limits.items():
+        made.core.flat_parameters[...] = before
+        made.core.train(
+            design(), targets_of("softmax"), None, ROWS, np.ones(1), batch_size=N, clip=clip,
+            clip_limit=limit,
+        )  # fmt: skip
+        np.testing.assert_allclose(made.core.flat_parameters, before - expected[clip], rtol=1e-10)
+    assert np.array_equal(moved("none", 0.0), moved("norm", 1e9))
+
+
+def test_max_norm_holds_after_each_step() -> None:
+    made = network([("dense", {"n_outputs": 4, "max_norm": 0.5})])
+    train(made, design())
+    norms = np.linalg.norm(made.core.parameters[0][2], axis=0)
+    assert np.all(norms <= 0.5 * (1 + 1e-12))
+    assert np.any(np.isclose(norms, 0.5))
+    assert np.any(np.linalg.norm(made.core.parameters[2][2], axis=0) > 0.5)  # not asked for
+
+
+def test_weights_are_repeated_rows() -> None:
+    X, y = design(), targets_of("softmax")
+    counts = np.array([0, 1, 2, 3, 1, 0, 2])
+    repeated = np.repeat(ROWS, counts)
+    made, twin = (network([("dense", {"n_outputs": 4}), ("relu", {})]) for _ in "ab")
+    for _ in range(5):
+        rate = np.array([0.05])
+        made.core.train(X, y, counts.astype(float), ROWS, rate, batch_size=N, l2=0.1)
+        twin.core.train(X, y, None, repeated, rate, batch_size=len(repeated), l2=0.1)
+    np.testing.assert_allclose(made.core.flat_parameters, twin.core.flat_parameters, rtol=1e-10)
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_initialization_has_its_variance(scheme: str) -> None:
+    made = Network((300,), [("dense", {"n_outputs": 200})], "squared", ("sgd", {}))
+    initialize(made, scheme, 0, "relu")
+    weights = made.weights()[0]
+    expected = {"lecun": 1 / 300, "xavier": 2 / 500, "he": 2 / 300}[scheme.split("_")[0]]
+    assert abs(weights.var() / expected - 1) < 0.03
+    bounded = np.abs(weights).max() <= np.sqrt(3 * expected)
+    assert bounded == scheme.endswith("uniform")
+
+
+def test_he_keeps_the_scale_of_a_deep_relu_network() -> None:
+    layers = [("dense", {"n_outputs": 200.0}), ("relu", {})] * 20
+    made = Network((200,), [*layers, ("dense", {"n_outputs": 200.0})], "squared", ("sgd", {}))
+    X = np.random.default_rng(0).standard_normal((50, 200))
+    initialize(made, "he_normal", 0, "relu")
+    assert 0.2 < made.predict(X, 50).var() < 5 * 2
+    initialize(made, "xavier_normal", 0, "relu")  # halves the variance in each layer
+    assert made.predict(X, 50).var() < 1e-4
+
+
+def test_zero_weights_stay_of_rank_one_and_are_refused() -> None:
+    made = network([("dense", {"n_outputs": 4}), ("sigmoid", {})])
+    made.core.flat_parameters[...] = 0.0
+    train(made, design())
+    assert np.linalg.matrix_rank(made.weights()[0], tol=1e-12) == 1
+    with pytest.raises(ValueError, match="stay equal for ever"):
+        check_scheme("zeros")
+    with pytest.raises(ValueError, match="must be 'auto' or one of lecun_normal"):
+        check_scheme("orthogonal")
+
+
+def test_unknown_layers_options_and_heads_are_refused() -> None:
+    with pytest.raises(ValueError, match="unknown layer 'nothing'; choose from: 'dense'"):
+        network([("nothing", {})])
+    with pytest.raises(ValueError, match="layer 'tanh' has no option 'n_outputs'"):
+        network([("tanh", {"n_outputs": 3})])
+    with pytest.raises(ValueError, match=r"rate must be in \[0, 0.95\]"):
+        network([("dropout", {"rate": 0.99})])
+    with pytest.raises(ValueError, match="unknown head 'hinge'"):
+        network([], "hinge")
+    with pytest.raises(ValueError, match="wrong number of columns"):
+        network([]).predict(design()[:, :2].copy(), N)
+    with pytest.raises(ValueError, match="must be classes"):
+        network([]).core.differentiate(design(), np.full(N, K, dtype=np.int32), None, ROWS)
+    with pytest.raises(ValueError, match="indices of rows"):
+        network([]).core.evaluate(design(), None, None, ROWS + 1)
