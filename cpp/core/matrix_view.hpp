@@ -44,6 +44,13 @@ struct RowPointers {
   std::size_t operator[](std::size_t i) const {
     return static_cast<std::size_t>(wide != nullptr ? wide[i] : std::int64_t{narrow[i]});
   }
+  void prefetch(std::size_t i) const {
+    if (wide != nullptr) {
+      __builtin_prefetch(wide + i);
+    } else {
+      __builtin_prefetch(narrow + i);
+    }
+  }
 };
 
 template <class T, class I>

@@ -34,6 +34,7 @@ class Weights {
       : kernels_(row_kernels(table, X)),
         u_(X.n_columns),
         sums_(is_averaged ? X.n_columns : 0),
+        smallest_scale_(is_averaged ? 1e-3 : 1e-12),
         ball_(ball),
         radius_(radius) {}
 
@@ -49,8 +50,8 @@ class Weights {
   // A step is decay(), add() for each row, threshold(), project(), count(), in this order.
   void decay(double factor) {
     if (factor == 1) return;
-    if (factor * scale_ < smallest_scale) fold();
-    if (factor < smallest_scale) {  // beyond the range of a scale; zero where a step would change signs
+    if (factor * scale_ < smallest_scale_) fold();
+    if (factor < smallest_scale_) {  // beyond the range of a scale; zero where a step would change signs
       for (double& u : u_) u *= math::max(factor, 0.0);
       mass_ = mass();
     } else {
@@ -58,10 +59,10 @@ class Weights {
     }
   }
 
-  // w <- w + a x
+  // w <- w + a b x. What is known first, a, is divided by the scale while b is still on its way.
   template <class AnyRow>
-  void add(AnyRow x, double a) {
-    const double change = a / scale_;
+  void add(AnyRow x, double a, double b) {
+    const double change = a / scale_ * b;
     if (level_ == 0 && ball_ == Ball::none) {  // path_sum(u) is A u
       add_plainly(x, change, u_);
       if (!sums_.empty()) add_plainly(x, -change * totals_.back().a, sums_);
@@ -83,7 +84,7 @@ class Weights {
     if (norm() <= radius_) return;
     if (ball_ == Ball::l2) {
       scale_ *= radius_ / norm();
-      if (scale_ < smallest_scale) fold();
+      if (scale_ < smallest_scale_) fold();
     } else {
       level_ += l1_threshold();
       mass_ = radius_ / scale_;
@@ -171,7 +172,6 @@ class Weights {
   void prefetch(typename View::Row) const {}
 
  private:
-  static constexpr double smallest_scale = 1e-12;
   static constexpr std::size_t most_totals = 65536;
 
   // Of the steps since the last fold, in their order.
@@ -253,6 +253,7 @@ class Weights {
   double scale_ = 1;
   double level_ = 0;
   std::vector<double> sums_;  // c; empty: no average is wanted
+  double smallest_scale_;     // sums of w are differences of sums of u: roundings grow by its inverse
   std::vector<Total> totals_{{0, 0, 0}};
   double weight_ = 0;  // sum of gamma
   Ball ball_;

@@ -47,6 +47,7 @@ void copy_coefficients(Iterate& iterate, std::size_t n, double* coef) {
 struct PrefetchDistance {
   std::size_t entries;  // of the iterate; 0: they stay in the cache by themselves
   std::size_t row;
+  std::size_t pointer;  // to the row
 
   PrefetchDistance(std::size_t row_size, std::size_t n_columns) {
     constexpr std::size_t work_to_cover = 300;      // stored entries
@@ -54,6 +55,7 @@ struct PrefetchDistance {
     const std::size_t ahead = std::clamp<std::size_t>(work_to_cover / (row_size + 1), 1, 8);
     entries = n_columns <= columns_in_cache ? 0 : ahead;
     row = entries + ahead;
+    pointer = row + 2 * ahead;
   }
 };
 
@@ -62,8 +64,9 @@ template <class Iterate, class View>
 void expect(Iterate&, const View&, const Draw*, std::size_t) {}
 
 // Calls visit(draw) for the draws [begin, end) of an epoch's n and returns their number, smaller when control stopped.
-// Coming rows are fetched while the present one is worked on: first their values and indices and what prefetch_row(i)
-// asks for, then the entries of the iterate that they name. A stored entry works on n_outputs coefficients.
+// Coming rows are fetched while the present one is worked on: first the pointers to them, then their values and indices
+// and what prefetch_row(i) asks for, then the entries of the iterate that they name. A stored entry works on n_outputs
+// coefficients.
 template <class View, class Iterate, class Rule, class PrefetchRow, class Visit>
 std::size_t for_each_draw_within(const View& X, Iterate& iterate, Rule& rule, std::uint64_t epoch, std::size_t begin,
                                  std::size_t end, Control& control, PrefetchRow&& prefetch_row, Visit&& visit,
@@ -78,6 +81,7 @@ std::size_t for_each_draw_within(const View& X, Iterate& iterate, Rule& rule, st
     const std::size_t count = std::min(block, end - first);
     rule.draw(epoch, first, count, draws.data());
     for (std::size_t k = 0; k < count; ++k) {
+      if (k + ahead.pointer < count) prefetch_pointer(X, draws[k + ahead.pointer].row);
       if (k + ahead.row < count) {
         prefetch(X.row(draws[k + ahead.row].row));
         prefetch_row(draws[k + ahead.row].row);

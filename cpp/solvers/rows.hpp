@@ -77,6 +77,14 @@ void prefetch(SparseRow<T, I> x) {
   prefetch_bytes(x.indices, x.size * sizeof(I));
 }
 
+// Where row i begins: to fetch a row takes this first.
+template <class T>
+void prefetch_pointer(const DenseView<T>&, std::size_t) {}
+template <class T, class I>
+void prefetch_pointer(const CsrView<T, I>& X, std::size_t i) {
+  X.row_pointers.prefetch(i);
+}
+
 // For a sweep that reads each row once: fetched so as not to drive the coefficients that sparse rows gather out of the
 // caches. Dense rows and their coefficients come in order by themselves.
 template <class T>
