@@ -10,9 +10,10 @@ import pytest
 # Read when SciPy is first imported: without it scikit-learn's array API checks are skipped.
 os.environ.setdefault("SCIPY_ARRAY_API", "1")
 
-# Read when OpenMP is loaded: pytest's workers share the cores, where a thread that waits for others
-# by spinning keeps these from working.
+# Read when OpenMP and OpenBLAS are loaded: pytest's workers share the cores, where a thread that
+# waits for others by spinning keeps these from working.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 from finitesum import _core
 

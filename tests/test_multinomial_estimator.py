@@ -1,5 +1,7 @@
 """LogisticRegression with more than two classes: scikit-learn's optimum and its conventions."""
 
+from functools import cache
+
 import numpy as np
 import pytest
 import scipy.sparse as sp
@@ -22,16 +24,20 @@ def scaled(name):
     return StandardScaler().fit_transform(X), y
 
 
+@cache
+def scikit_learns(name):
+    return sklearn_linear.LogisticRegression(
+        C=0.1, solver="newton-cg", tol=1e-10, max_iter=10000
+    ).fit(*scaled(name))
+
+
 @pytest.mark.parametrize("name", DATA)
 @pytest.mark.parametrize("sparse", [False, True], ids=["dense", "csr"])
 @pytest.mark.parametrize("solver", ["auto", "sag", "saga"])
 def test_optimum_is_scikit_learns(name, sparse, solver):
     X, y = scaled(name)
-    C = 0.1
-    theirs = sklearn_linear.LogisticRegression(
-        C=C, solver="newton-cg", tol=1e-10, max_iter=10000
-    ).fit(X, y)
-    model = LogisticRegression(C=C, solver=solver, tol=1e-11, max_iter=20000, random_state=0)
+    theirs = scikit_learns(name)
+    model = LogisticRegression(C=theirs.C, solver=solver, tol=1e-11, max_iter=20000, random_state=0)
     model.fit(sp.csr_array(X) if sparse else X, y)
     assert model.converged_
     assert model.coef_.shape == theirs.coef_.shape
