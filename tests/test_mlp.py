@@ -119,7 +119,13 @@ def test_parameters_and_defaults_are_scikit_learns() -> None:
     "options",
     [
         {},
-        {"batch_norm": True, "dropout": 0.2, "input_dropout": 0.1},
+        {
+            "batch_norm": True,
+            "dropout": 0.2,
+            "input_dropout": 0.1,
+            "drop_connect": 0.1,
+            "input_noise": 0.1,
+        },
         {"solver": "sgd", "learning_rate": "invscaling"},
         {"early_stopping": True, "n_iter_no_change": 1, "max_iter": 9},
         {"augment": lambda X, random: X + 0.1 * random.standard_normal(X.shape)},
@@ -342,10 +348,40 @@ def test_l1_sets_weights_to_zero() -> None:
     assert np.all(small(MLPRegressor, alpha=2.0).fit(X, y).coefs_[0] != 0)
 
 
+def test_layers_of_ones_own() -> None:
+    digits = load_digits()
+    X, y = (digits.data / 16.0).astype(np.float32), digits.target
+    convolutional = MLPClassifier(
+        layers=[("conv2d", {"n_outputs": 8, "kernel_size": 3, "padding": 1}), "batch_norm", "relu",
+                ("max_pool2d", {"size": 2}), ("dense", {"n_outputs": 32}), "batch_norm", "relu"],
+        input_shape=(1, 8, 8), max_iter=8, batch_size=64, random_state=0, learning_rate_init=0.01,
+        weight_init="he_normal",
+    ).fit(X[:1400], y[:1400])  # fmt: skip
+    assert convolutional.score(X[1400:], y[1400:]) > 0.9
+    plain = convolutional.fold_batchnorm()
+    np.testing.assert_allclose(
+        plain.predict_proba(X), convolutional.predict_proba(X), rtol=1e-3, atol=1e-5
+    )
+    assert "batch_norm" not in plain.layers
+    recurrent = MLPClassifier(  # the rows of a digit, one after the other
+        layers=[("recurrent", {"n_outputs": 40, "n_steps": 8, "zoneout": 0.05})],
+        max_iter=12, batch_size=64, random_state=0, learning_rate_init=0.01,
+    ).fit(X[:1400], y[:1400])  # fmt: skip
+    assert recurrent.score(X[1400:], y[1400:]) > 0.8
+    with pytest.raises(ValueError, match="does not fit X"):
+        clone(convolutional).set_params(input_shape=(1, 8, 9)).fit(X, y)
+    with pytest.raises(ValueError, match="names or pairs"):
+        clone(convolutional).set_params(layers=[("dense", 5)]).fit(X, y)
+    with pytest.raises(ValueError, match="before 'conv2d' cannot be folded"):
+        MLPClassifier(
+            layers=["batch_norm", ("conv2d", {"n_outputs": 2})], input_shape=(1, 8, 8), max_iter=1
+        ).fit(X, y).fold_batchnorm()  # fmt: skip
+
+
 def test_bad_options_are_refused() -> None:
     X, y = design(), target(MLPClassifier)
     for options, message in [
-        ({"dropout": 0.99}, "dropout is the probability to drop a unit"),
+        ({"dropout": 0.99}, "dropout is the probability to drop"),
         ({"dropout": [0.1]}, "an entry for each of 2 hidden layers"),
         ({"batch_norm": [True]}, "an entry for each of 2 hidden layers"),
         ({"hidden_layer_sizes": (8, -1)}, "hidden_layer_sizes must be > 0"),

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 from numpy.typing import NDArray
+from scipy.signal import correlate2d
 
 from finitesum import _core
 from finitesum.neural._initialization import SCHEMES, check_scheme, initialize
@@ -22,11 +23,24 @@ LAYERS: dict[str, list[tuple[str, dict[str, float]]]] = {
     "batch_norm first": [("batch_norm", {"momentum": 0.3})],
     "dropout": [("dense", {"n_outputs": 6}), ("dropout", {"rate": 0.4})],
     "dropout first": [("dropout", {"rate": 0.3}), ("dense", {"n_outputs": 6})],
+    "gaussian_noise": [("dense", {"n_outputs": 6}), ("gaussian_noise", {"deviation": 0.5})],
+    "recurrent": [("dense", {"n_outputs": 6}), ("recurrent", {"n_outputs": 3, "n_steps": 3})],
+    "zoneout": [
+        ("dense", {"n_outputs": 8}),
+        ("recurrent", {"n_outputs": 3, "n_steps": 4, "zoneout": 0.4}),
+    ],
+    "recurrent first": [("recurrent", {"n_outputs": 4, "n_steps": P})],
+    "drop_connect": [("drop_connect", {"n_outputs": 4, "rate": 0.4})],
+    "shakeout": [("shakeout", {"n_outputs": 4, "rate": 0.4, "c": 0.2})],
+    "whiteout": [("whiteout", {"n_outputs": 4, "sigma": 0.3, "gamma": 0.8, "lambda": 0.1})],
     **{
         name: [("dense", {"n_outputs": 4}), (name, {})]
         for name in ("relu", "tanh", "sigmoid", "softplus", "identity")
     },
 }
+# Before these a batch would have to become dense.
+NOT_SPARSE = {"batch_norm first", "recurrent first", "drop_connect", "shakeout", "whiteout"}
+WEIGHT_NOISE = ["drop_connect", "shakeout", "whiteout"]
 HEADS = ["softmax", "logistic", "squared", "poisson"]
 
 
@@ -75,7 +89,7 @@ def numerical_gradient(made: Network, *data: Any) -> NDArray[np.float64]:
 @pytest.mark.parametrize(
     ("kind", "sparse"),
     [(kind, False) for kind in LAYERS]
-    + [(kind, True) for kind in LAYERS if kind != "batch_norm first"],
+    + [(kind, True) for kind in LAYERS if kind not in NOT_SPARSE],
 )
 def test_gradient(kind: str, sparse: bool) -> None:
     X = design()
@@ -88,6 +102,97 @@ def test_gradient(kind: str, sparse: bool) -> None:
     made.core.differentiate(*data)
     found = made.core.flat_gradient.copy()
     np.testing.assert_allclose(found, numerical_gradient(made, *data), rtol=1e-5, atol=1e-8)
+
+
+@pytest.mark.parametrize("options", [{}, {"stride": 2, "padding": 1}, {"bias": 0, "padding": 2}])
+def test_gradient_of_convolution_and_pooling(options: dict[str, float]) -> None:
+    layers: list[tuple[str, dict[str, float]]] = [
+        ("conv2d", {"n_outputs": 3, "kernel_size": 2, **options}),
+        ("batch_norm", {}),
+        ("tanh", {}),
+        ("conv2d", {"n_outputs": 2, "kernel_size": 2}),
+        ("max_pool2d", {"size": 2, "stride": 1}),
+        ("dense", {"n_outputs": K}),
+    ]
+    made = Network((2, 6, 7), layers, "softmax", ("sgd", {}))
+    initialize(made, "he_normal", 0, "tanh")
+    X = np.random.default_rng(0).standard_normal((N, 2 * 6 * 7))
+    data = (X, targets_of("softmax"), None, ROWS)
+    made.core.differentiate(*data)
+    found = made.core.flat_gradient.copy()
+    np.testing.assert_allclose(found, numerical_gradient(made, *data), rtol=1e-5, atol=1e-7)
+
+
+@pytest.mark.parametrize(("stride", "padding"), [(1, 0), (2, 1), (3, 2)])
+def test_convolution_and_pooling_are_scipys(stride: int, padding: int) -> None:
+    made = Network(
+        (2, 8, 9),
+        [("conv2d", {"n_outputs": 3, "kernel_size": 3, "stride": stride, "padding": padding})],
+        "squared",
+        ("sgd", {}),
+    )
+    initialize(made, "auto", 0, "relu")
+    X = np.random.default_rng(0).standard_normal((2, 2, 8, 9))
+    weights, bias = (array for _, _, array in made.core.parameters)
+    kernels = weights.T.reshape(3, 2, 3, 3)
+    padded = np.pad(X, ((0, 0), (0, 0), (padding, padding), (padding, padding)))
+    expected = np.array(
+        [
+            [sum(correlate2d(x, k, "valid") for x, k in zip(sample, kernel, strict=True)) + b
+             for kernel, b in zip(kernels, bias, strict=True)]
+            for sample in padded
+        ]
+    )[:, :, ::stride, ::stride]  # fmt: skip
+    found = made.predict(X.reshape(2, -1), 2).reshape(expected.shape)
+    np.testing.assert_allclose(found, expected, rtol=1e-10, atol=1e-12)
+    pool = Network((2, 8, 9), [("max_pool2d", {"size": 2})], "squared", ("sgd", {}))
+    windows = X[:, :, :8, :8].reshape(2, 2, 4, 2, 4, 2)
+    found = pool.predict(X.reshape(2, -1), 2).reshape(2, 2, 4, 4)
+    assert np.array_equal(found, windows.max(axis=(3, 5)))
+
+
+def test_recurrent_layer_step_by_step() -> None:
+    n_steps, zoneout = 4, 0.3
+    made = Network(
+        (n_steps * 2,), [("recurrent", {"n_outputs": 3, "n_steps": n_steps, "zoneout": zoneout})],
+        "squared", ("sgd", {}),
+    )  # fmt: skip
+    initialize(made, "auto", 0, "relu")
+    U, W, b = (array for _, _, array in made.core.parameters)
+    X = np.random.default_rng(0).standard_normal((5, n_steps, 2))
+    h = np.zeros((5, 3))
+    for t in range(n_steps):
+        h = zoneout * h + (1 - zoneout) * np.tanh(X[:, t] @ U + h @ W + b)  # the mean
+    np.testing.assert_allclose(made.predict(X.reshape(5, -1), 5), h, rtol=1e-12)
+
+
+@pytest.mark.parametrize("kind", WEIGHT_NOISE)
+def test_noisy_weights_have_their_mean(kind: str) -> None:
+    ((_, options),) = LAYERS[kind]
+    made = Network((2,), [(kind, {**options, "n_outputs": 1.0, "bias": 0})], "squared", ("sgd", {}))
+    (weights,) = made.weights()
+    weights[:, 0] = 0.7, -0.4
+    X, y = np.eye(2), np.zeros(2)
+    draws = []
+    for step in range(4000):  # the loss of a row is half the square of the weight that it meets
+        made.core.n_steps = step
+        losses = [made.core.differentiate(X, y, None, np.array([j])) for j in (0, 1)]
+        draws.append(np.sqrt(2 * np.array(losses)))
+    found = np.array(draws)
+    if kind == "drop_connect":
+        expected = [[0, 0.7 / 0.6], [0, 0.4 / 0.6]]
+    elif kind == "shakeout":  # reduces to dropout at c = 0
+        expected = [[0.2, (0.7 + 0.4 * 0.2) / 0.6], [0.2, (0.4 + 0.4 * 0.2) / 0.6]]
+    else:
+        sizes = np.array([0.7, 0.4])
+        deviation = sizes * np.sqrt(0.3**2 * sizes**-0.8 + 0.1)
+        np.testing.assert_allclose((found**2).mean(0), sizes**2 + deviation**2, rtol=0.1)
+        return
+    for j in (0, 1):
+        values, counts = np.unique(found[:, j].round(3), return_counts=True)
+        np.testing.assert_allclose(values, expected[j], atol=1e-3)
+        assert abs(counts[0] / 4000 - 0.4) < 0.04
+    assert made.predict(X, 2).tolist() == [[0.7], [-0.4]]  # the mean
 
 
 @pytest.mark.parametrize("smoothing", [0.0, 0.2])

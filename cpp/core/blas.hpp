@@ -15,23 +15,23 @@ struct Blas {
   GemmFunction<double> dgemm;
 };
 
-// A matrix in row-major order, as stored, and whether the product takes its transpose.
+// A matrix in row-major order, as stored, the distance from row to row, and whether the product takes its transpose.
 template <class T>
 struct Factor {
   const T* values;
-  std::size_t n_columns;
+  std::size_t stride;
   bool is_transposed = false;
 };
 
 // c (m x n) = a (m x k) b (k x n) + beta c. BLAS has columns first: it sees transposes, c^T = b^T a^T. No size exceeds
-// an int: whoever makes the matrices checks that.
+// an int: whoever makes the matrices checks that. Rows of c are `stride` apart, by default n.
 template <class T>
 void multiply(const Blas& blas, std::size_t m, std::size_t n, std::size_t k, const Factor<T>& a, const Factor<T>& b,
-              T beta, T* c) {
+              T beta, T* c, std::size_t stride = 0) {
   char transpose_a = a.is_transposed ? 'T' : 'N';
   char transpose_b = b.is_transposed ? 'T' : 'N';
   int sizes[] = {static_cast<int>(m), static_cast<int>(n), static_cast<int>(k)};
-  int strides[] = {static_cast<int>(a.n_columns), static_cast<int>(b.n_columns)};
+  int strides[] = {static_cast<int>(a.stride), static_cast<int>(b.stride), static_cast<int>(stride > 0 ? stride : n)};
   T one = 1;
   GemmFunction<T> gemm;
   if constexpr (std::is_same_v<T, float>) {
@@ -40,7 +40,7 @@ void multiply(const Blas& blas, std::size_t m, std::size_t n, std::size_t k, con
     gemm = blas.dgemm;
   }
   gemm(&transpose_b, &transpose_a, &sizes[1], &sizes[0], &sizes[2], &one, const_cast<T*>(b.values), &strides[1],
-       const_cast<T*>(a.values), &strides[0], &beta, c, &sizes[1]);
+       const_cast<T*>(a.values), &strides[0], &beta, c, &strides[2]);
 }
 
 }  // namespace finitesum

@@ -10,8 +10,13 @@
 #include "core/type_list.hpp"
 #include "layers/activation_layer.hpp"
 #include "layers/batch_norm_layer.hpp"
+#include "layers/conv2d.hpp"
 #include "layers/dense.hpp"
 #include "layers/dropout.hpp"
+#include "layers/gaussian_noise.hpp"
+#include "layers/max_pool2d.hpp"
+#include "layers/recurrent.hpp"
+#include "layers/weight_noise.hpp"
 
 namespace finitesum {
 
@@ -26,8 +31,10 @@ auto joined(TypeList<First...>, TypeList<Second...>) -> TypeList<First..., Secon
 }  // namespace detail
 
 template <class T>
-using Layers = decltype(detail::joined(TypeList<Dense<T>, BatchNormLayer<T>, Dropout<T>>{},
-                                       detail::activation_layers<T>(Activations{})));
+using Layers = decltype(detail::joined(
+    TypeList<Dense<T>, BatchNormLayer<T>, Dropout<T>, GaussianNoise<T>, NoisyDense<T, DropConnect<T>>,
+             NoisyDense<T, Shakeout<T>>, NoisyDense<T, Whiteout<T>>, Conv2d<T>, MaxPool2d<T>, Recurrent<T>>{},
+    detail::activation_layers<T>(Activations{})));
 
 struct LayerSpec {
   std::string kind;

@@ -35,7 +35,7 @@ void Dense<T>::fill_with_bias(const Pass& pass, T* y) const {
 template <class T>
 void Dense<T>::forward(const Pass& pass, const T* x, T* y) {
   if (has_bias_) fill_with_bias(pass, y);
-  const T* weights = this->parameters()[0].values;
+  const T* weights = used_weights(pass);
   multiply<T>(pass.blas, pass.n, n_outputs_, n_inputs_, {x, n_inputs_}, {weights, n_outputs_}, has_bias_ ? T{1} : T{0},
               y);
 }
@@ -44,11 +44,12 @@ template <class T>
 void Dense<T>::backward(const Pass& pass, const T* x, const T* /*y*/, const T* dy, T* dx) {
   const Parameter<T>& weights = this->parameters()[0];
   multiply<T>(pass.blas, n_inputs_, n_outputs_, pass.n, {x, n_inputs_, true}, {dy, n_outputs_}, T{0}, weights.gradient);
+  finish_gradient(weights.gradient);
   is_clean_ = false;
   add_bias_gradient(pass, dy);
   if (dx != nullptr) {
-    multiply<T>(pass.blas, pass.n, n_inputs_, n_outputs_, {dy, n_outputs_}, {weights.values, n_outputs_, true}, T{0},
-                dx);
+    multiply<T>(pass.blas, pass.n, n_inputs_, n_outputs_, {dy, n_outputs_}, {last_used_weights(), n_outputs_, true},
+                T{0}, dx);
   }
 }
 

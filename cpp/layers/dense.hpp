@@ -6,7 +6,7 @@
 namespace finitesum {
 
 template <class T>
-class Dense final : public Layer<T> {
+class Dense : public Layer<T> {
  public:
   static constexpr const char* name = "dense";
 
@@ -18,6 +18,12 @@ class Dense final : public Layer<T> {
   void forward(const Pass& pass, const SparseBatch<T>& x, T* y) override;
   void backward(const Pass& pass, const SparseBatch<T>& x, const T* dy) override;
   void after_step() override;
+
+ protected:
+  // The weights of a dense batch, those of the last one, and the gradient in the weights from that in the used ones.
+  virtual const T* used_weights(const Pass& /*pass*/) { return this->parameters()[0].values; }
+  virtual const T* last_used_weights() { return this->parameters()[0].values; }
+  virtual void finish_gradient(T* /*gradient*/) {}
 
  private:
   void add_bias_gradient(const Pass& pass, const T* dy);

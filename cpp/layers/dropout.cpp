@@ -1,7 +1,8 @@
 #include "layers/dropout.hpp"
 
 #include <algorithm>
-#include <cmath>
+
+#include "layers/noise_draws.hpp"
 
 namespace finitesum {
 
@@ -12,9 +13,7 @@ Dropout<T>::Dropout(const PlaneShape& inputs, LayerOptions& options)
 template <class T>
 void Dropout<T>::draw(const Pass& pass, std::size_t n) {
   if (mask_.size() < n) mask_.resize(n);  // in the first batch: those of sparse inputs show only here
-  const double dropped = std::round(rate_ * 0x1p16);
-  const MaskDraw draw = {pass.seed, this->stream(pass), static_cast<std::uint32_t>(dropped),
-                         1.0 / (1.0 - dropped * 0x1p-16)};
+  const MaskDraw draw = mask_draw(rate_, pass.seed, this->stream(pass));
   dense_of<T>(pass.table.network).bernoulli_mask(&draw, mask_.data(), n);
 }
 

@@ -173,6 +173,8 @@ void Network<T>::clip(const TrainingOptions& options) {
 
 template <class T>
 void Network<T>::step(const TrainingOptions& options, double rate, double total_weight) {
+  constexpr std::size_t long_enough = std::size_t{1} << 20;  // for threads to gain more than meeting costs
+  const int n_threads = parameters_.size() < long_enough ? 1 : options.n_threads;
   clip(options);
   n_steps_ += 1;
   const Decay decay{options.l2 / total_weight, options.decoupled, options.l1 / total_weight};
@@ -182,7 +184,7 @@ void Network<T>::step(const TrainingOptions& options, double rate, double total_
           T* slots[most_slots] = {};
           for (std::size_t i = 0; i < slots_.size(); ++i) slots[i] = slots_[i].data() + begin;
           dense_update(rule, of_part, table_, rate, n_steps_, gradient_.data() + begin, parameters_.data() + begin,
-                       slots, end - begin, options.n_threads);
+                       slots, end - begin, n_threads);
         };
         update(decay, 0, n_decaying_);
         update(Decay{}, n_decaying_, parameters_.size());

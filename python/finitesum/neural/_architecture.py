@@ -15,6 +15,12 @@ ACTIVATIONS = {
 }
 
 
+# Layers whose gradient has a chance of its own at every evaluation.
+RANDOM = {"dropout", "gaussian_noise", "drop_connect", "shakeout", "whiteout", "recurrent"}
+
+Layers = list[tuple[str, Mapping[str, float]]]
+
+
 @dataclass(frozen=True)
 class HiddenLayer:
     """One hidden layer."""
@@ -22,9 +28,12 @@ class HiddenLayer:
     size: int
     batch_norm: bool
     dropout: float
+    drop_connect: float
 
 
-def hidden_layers(sizes: Any, batch_norm: Any, dropout: Any) -> list[HiddenLayer]:
+def hidden_layers(
+    sizes: Any, batch_norm: Any, dropout: Any, drop_connect: Any
+) -> list[HiddenLayer]:
     """Give each hidden layer its options.
 
     Parameters
@@ -33,7 +42,7 @@ def hidden_layers(sizes: Any, batch_norm: Any, dropout: Any) -> list[HiddenLayer
         Units of each layer.
     batch_norm : bool or sequence of bool
         Of all layers, or of each.
-    dropout : float or sequence of float
+    dropout, drop_connect : float or sequence of float
         Likewise.
 
     Returns
@@ -50,9 +59,13 @@ def hidden_layers(sizes: Any, batch_norm: Any, dropout: Any) -> list[HiddenLayer
     units = [sizes] if isinstance(sizes, int) or not hasattr(sizes, "__iter__") else list(sizes)
     if any(size <= 0 for size in units):
         raise ValueError(f"hidden_layer_sizes must be > 0, got {units}.")
-    norms = per_layer("batch_norm", batch_norm, len(units))
-    rates = [check_rate("dropout", rate) for rate in per_layer("dropout", dropout, len(units))]
-    return [HiddenLayer(int(u), bool(n), r) for u, n, r in zip(units, norms, rates, strict=True)]
+    norms = [bool(norm) for norm in per_layer("batch_norm", batch_norm, len(units))]
+    units_dropped, weights_dropped = (
+        [check_rate(name, rate) for rate in per_layer(name, given, len(units))]
+        for name, given in (("dropout", dropout), ("drop_connect", drop_connect))
+    )
+    options = zip(map(int, units), norms, units_dropped, weights_dropped, strict=True)
+    return [HiddenLayer(*each) for each in options]
 
 
 def per_layer(name: str, given: Any, n_layers: int) -> list[Any]:
@@ -68,7 +81,7 @@ def check_rate(name: str, rate: Any) -> float:
     """Check the probability to drop something."""
     if not isinstance(rate, Real) or isinstance(rate, bool) or not 0.0 <= float(rate) <= 0.95:
         raise ValueError(
-            f"{name} is the probability to drop a unit (keep = 1 - {name}) and must be in the "
+            f"{name} is the probability to drop (keep = 1 - {name}) and must be in the "
             f"range [0, 0.95], got {rate!r}"
         )
     return float(rate)
@@ -76,27 +89,27 @@ def check_rate(name: str, rate: Any) -> float:
 
 def multilayer(
     hidden: list[HiddenLayer],
-    n_outputs: int,
     *,
     activation: str,
     bn_position: str,
     input_dropout: float,
+    input_noise: float,
     max_norm: float | None,
-) -> list[tuple[str, Mapping[str, float]]]:
-    """List the layers of a multilayer perceptron.
+) -> Layers:
+    """List the layers of a multilayer perceptron, all but the last.
 
     Parameters
     ----------
     hidden : list of HiddenLayer
         The hidden layers.
-    n_outputs : int
-        Outputs of the last layer.
     activation : str
         What follows each hidden layer, by scikit-learn's name.
     bn_position : {"pre", "post"}
         Batch normalization before the activation, in place of a bias, or behind it.
     input_dropout : float
         Probability to drop an input.
+    input_noise : float
+        Standard deviation of noise on the inputs.
     max_norm : float or None
         Largest norm of the weights into a hidden unit.
 
@@ -105,15 +118,20 @@ def multilayer(
     list of (str, dict)
         As `Network` takes them.
     """
-    layers: list[tuple[str, Mapping[str, float]]] = []
+    layers: Layers = []
+    if input_noise > 0:
+        layers.append(("gaussian_noise", {"deviation": float(input_noise)}))
     if input_dropout > 0:
-        layers.append(("dropout", {"rate": input_dropout}))
+        layers.append(("dropout", {"rate": float(input_dropout)}))
     for layer in hidden:
         before = layer.batch_norm and bn_position == "pre"
         weights: dict[str, float] = {"n_outputs": layer.size, "bias": float(not before)}
         if max_norm is not None:
             weights["max_norm"] = float(max_norm)
-        layers.append(("dense", weights))
+        if layer.drop_connect > 0:
+            layers.append(("drop_connect", {**weights, "rate": layer.drop_connect}))
+        else:
+            layers.append(("dense", weights))
         fused = before and activation == "relu"
         if before:
             layers.append(("batch_norm", {"relu": float(fused)}))
@@ -123,5 +141,22 @@ def multilayer(
             layers.append(("batch_norm", {}))
         if layer.dropout > 0:
             layers.append(("dropout", {"rate": layer.dropout}))
-    layers.append(("dense", {"n_outputs": n_outputs}))
+    return layers
+
+
+def own_layers(given: Any) -> Layers:
+    """Check the form of ``layers``; the core checks kinds and options.
+
+    Raises
+    ------
+    ValueError
+        If it is not a sequence of a name, or of pairs of a name and a dict of numbers.
+    """
+    layers: Layers = []
+    for each in given:
+        kind, options = (each, {}) if isinstance(each, str) else tuple(each)
+        numbers = isinstance(options, dict) and all(isinstance(v, Real) for v in options.values())
+        if not isinstance(kind, str) or not numbers:
+            raise ValueError(f"layers must hold names or pairs (name, options), got {each!r}")
+        layers.append((kind, {name: float(value) for name, value in options.items()}))
     return layers

@@ -3,7 +3,7 @@
 import copy
 import warnings
 from abc import abstractmethod
-from numbers import Integral, Real
+from contextlib import nullcontext
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import train_test_split
-from sklearn.utils._param_validation import Interval, Options, StrOptions
 from sklearn.utils._tags import Tags
 from sklearn.utils.validation import check_is_fitted, validate_data
+from threadpoolctl import threadpool_limits
 
-from finitesum import _core, optimizers
+from finitesum import optimizers
 from finitesum._validation import (
     FLOAT_DTYPES,
     core_matrix,
@@ -25,12 +25,14 @@ from finitesum._validation import (
 )
 from finitesum.linear._progress import open_progress
 from finitesum.neural._architecture import (
-    ACTIVATIONS,
-    HiddenLayer,
+    RANDOM,
+    Layers,
     check_rate,
     hidden_layers,
     multilayer,
+    own_layers,
 )
+from finitesum.neural._constraints import CONSTRAINTS
 from finitesum.neural._folding import folded
 from finitesum.neural._initialization import check_scheme, initialize
 from finitesum.neural._lbfgs import minimize_by_lbfgs
@@ -41,74 +43,56 @@ from finitesum.sgd._options import limited, optimizer_options
 Target = tuple[str, NDArray[Any], int]  # the loss, targets and number of outputs
 
 
+def takes_batches(self: "MultilayerPerceptron") -> bool:
+    """Tell whether there is a `partial_fit`."""
+    if self.solver != "lbfgs" or self.optimizer is not None:
+        return True
+    raise AttributeError("partial_fit is only available for stochastic optimizers.")
+
+
 class MultilayerPerceptron(BaseEstimator):  # type: ignore[misc]  # untyped base
     """Base of the estimators; a subclass states its targets and its score."""
 
     n_iter_: int
+    layers: Any
+    optimizer: str | None
+    solver: str
     _network: Network
     _progress: Progress
 
-    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
-        "activation": [StrOptions(set(ACTIVATIONS))],
-        "solver": [StrOptions({"lbfgs", "sgd", "adam"})],
-        "alpha": [Interval(Real, 0, None, closed="left")],
-        "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
-        "learning_rate": [StrOptions({"constant", "invscaling", "adaptive"})],
-        "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
-        "power_t": [Interval(Real, 0, None, closed="left")],
-        "max_iter": [Interval(Integral, 1, None, closed="left")],
-        "shuffle": ["boolean"],
-        "random_state": ["random_state"],
-        "tol": [Interval(Real, 0, None, closed="left")],
-        "verbose": ["verbose"],
-        "warm_start": ["boolean"],
-        "momentum": [Interval(Real, 0, 1, closed="both")],
-        "nesterovs_momentum": ["boolean"],
-        "early_stopping": ["boolean"],
-        "validation_fraction": [Interval(Real, 0, 1, closed="left")],
-        "beta_1": [Interval(Real, 0, 1, closed="left")],
-        "beta_2": [Interval(Real, 0, 1, closed="left")],
-        "epsilon": [Interval(Real, 0, None, closed="neither")],
-        "n_iter_no_change": [Interval(Integral, 1, None, closed="left"), Options(Real, {np.inf})],
-        "max_fun": [Interval(Integral, 1, None, closed="left")],
-        "optimizer": [StrOptions(set(_core.optimizer_names())), None],
-        "optimizer_options": [dict, None],
-        "schedule": [callable, None],
-        "l1_ratio": [Interval(Real, 0, 1, closed="both")],
-        "clip": [tuple, list, None],
-        "batch_norm": ["boolean", list, tuple],
-        "bn_position": [StrOptions({"pre", "post"})],
-        "bn_stats": [StrOptions({"running", "population"})],
-        "dropout": [Real, list, tuple],
-        "input_dropout": [Real],
-        "max_norm": [Interval(Real, 0, None, closed="neither"), None],
-        "weight_init": [str, Real],
-        "augment": [callable, None],
-        "callbacks": [callable, list, tuple, None],
-        "monitor": [StrOptions({"val_score", "val_loss"})],
-        "restore_best": ["boolean"],
-        "dtype": [StrOptions({"float32", "float64"}), type, np.dtype, None],
-        "n_threads": [Interval(Integral, 1, None, closed="left"), None],
-    }
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = CONSTRAINTS
 
     @abstractmethod
     def _validation_score(self, network: Network, held: Rows, y: NDArray[Any]) -> float: ...
 
     # What is asked for
 
-    def _check_parameters(self) -> list[HiddenLayer]:
+    def _check_parameters(self) -> Layers:
+        """Check all parameters; return the layers that they ask for, all but the last."""
         self._validate_params()
         check_scheme(self.weight_init)
         check_rate("input_dropout", self.input_dropout)
         limited("clip", self.clip, ("value", "norm"))
         self._optimizer()
-        hidden = hidden_layers(self.hidden_layer_sizes, self.batch_norm, self.dropout)
+        layers = multilayer(
+            hidden_layers(
+                self.hidden_layer_sizes, self.batch_norm, self.dropout, self.drop_connect
+            ),
+            activation=self.activation,
+            bn_position=self.bn_position,
+            input_dropout=self.input_dropout,
+            input_noise=self.input_noise,
+            max_norm=self.max_norm,
+        )
+        if self.layers is not None:
+            layers = own_layers(self.layers)
         if self.solver == "lbfgs" and self.optimizer is None:
-            random = self.input_dropout > 0 or any(layer.dropout > 0 for layer in hidden)
+            random = any(kind in RANDOM for kind, _ in layers)
             if random or self.l1_ratio > 0 or self.max_norm is not None:
-                raise ValueError("solver='lbfgs' takes no dropout, no L1 and no max_norm.")
-        return hidden
+                raise ValueError(
+                    "solver='lbfgs' takes no dropout, no noise, no L1 and no max_norm."
+                )
+        return layers
 
     def _optimizer(self) -> tuple[str, dict[str, Any]]:
         """Rule and hyper-parameters; scikit-learn's solvers are two of the rules."""
@@ -155,7 +139,7 @@ class MultilayerPerceptron(BaseEstimator):  # type: ignore[misc]  # untyped base
             n_iter_no_change=float(self.n_iter_no_change),
             monitor=self.monitor,
             restore_best=bool(self.restore_best),
-            population=self.bn_stats == "population" and bool(np.any(self.batch_norm)),
+            population=self.bn_stats == "population",
             augment=self.augment,
             callbacks=[]
             if callbacks is None
@@ -166,20 +150,17 @@ class MultilayerPerceptron(BaseEstimator):  # type: ignore[misc]  # untyped base
         )
 
     def _new_network(
-        self, hidden: list[HiddenLayer], n_features: int, target: Target, dtype: Any, seed: int
+        self, layers: Layers, n_features: int, target: Target, dtype: Any, seed: int
     ) -> Network:
         head, _, n_outputs = target
-        layers = multilayer(
-            hidden,
-            n_outputs,
-            activation=self.activation,
-            bn_position=self.bn_position,
-            input_dropout=float(self.input_dropout),
-            max_norm=self.max_norm,
-        )
+        inputs = (n_features,) if self.input_shape is None else tuple(map(int, self.input_shape))
+        if np.prod(inputs) != n_features or min(inputs) < 1:
+            raise ValueError(
+                f"input_shape={self.input_shape!r} does not fit X, which has {n_features} features."
+            )
         network = Network(
-            (n_features,),
-            layers,
+            inputs,
+            [*layers, ("dense", {"n_outputs": n_outputs})],
             head,
             self._optimizer(),
             label_smoothing=float(getattr(self, "label_smoothing", 0.0)),
@@ -197,7 +178,7 @@ class MultilayerPerceptron(BaseEstimator):  # type: ignore[misc]  # untyped base
         y: NDArray[Any],
         target: Target,
         weight: NDArray[np.float64] | None,
-        hidden: list[HiddenLayer],
+        layers: Layers,
         validation: tuple[Rows, NDArray[Any]] | None,
         *,
         goes_on: bool,
@@ -207,18 +188,20 @@ class MultilayerPerceptron(BaseEstimator):  # type: ignore[misc]  # untyped base
         total_weight(weight, X.shape[0])
         if goes_on:
             network, progress = copy.deepcopy(self._network), copy.deepcopy(self._progress)
-            if network.description["inputs"] != [X.shape[1]] or network.core.n_outputs != target[2]:
+            n_inputs = np.prod(network.description["inputs"])
+            if n_inputs != X.shape[1] or network.core.n_outputs != target[2]:
                 raise ValueError("X or y has another number of columns than in the fit before.")
         else:
             progress = Progress(draw_seed(self.random_state))
-            network = self._new_network(hidden, X.shape[1], target, X.dtype, progress.seed)
+            network = self._new_network(layers, X.shape[1], target, X.dtype, progress.seed)
         training = Rows(X, target[1], weight, np.arange(X.shape[0]))
         if validation is None and self.early_stopping:
             training, validation = self._split(training, y, progress.seed)
-        if self.solver == "lbfgs" and self.optimizer is None:
-            self._minimize(network, training, progress)
-        else:
-            self._run(network, training, progress, validation, max_iter)
+        with nullcontext() if self.n_threads is None else threadpool_limits(self.n_threads, "blas"):
+            if self.solver == "lbfgs" and self.optimizer is None:
+                self._minimize(network, training, progress)
+            else:
+                self._run(network, training, progress, validation, max_iter)
         if not np.isfinite(network.core.flat_parameters).all():
             raise ValueError(
                 "Solver produced non-finite parameter weights. The input data may contain large "
@@ -226,7 +209,7 @@ class MultilayerPerceptron(BaseEstimator):  # type: ignore[misc]  # untyped base
             )
         self._network, self._progress = network, progress
         self.n_outputs_ = target[2]
-        self.n_layers_ = len(hidden) + 2
+        self.n_layers_ = len(self.coefs_) + 1
         self.out_activation_ = {
             "softmax": "softmax", "logistic": "logistic", "squared": "identity", "poisson": "exp",
         }[target[0]]  # fmt: skip
@@ -334,13 +317,14 @@ class MultilayerPerceptron(BaseEstimator):  # type: ignore[misc]  # untyped base
     @property
     def coefs_(self) -> list[NDArray[Any]]:
         """Weights of each layer, (units before, units behind): views of the network's."""
-        return [self._network.arrays(i)["weights"] for i in self._network.places("dense")]
+        return [array for _, name, array in self._network.core.parameters if name == "weights"]
 
     @property
     def intercepts_(self) -> list[NDArray[Any]]:
         """Biases of each layer, zeros where batch normalization stands in their place."""
-        arrays = [self._network.arrays(i) for i in self._network.places("dense")]
-        return [a.get("bias", np.zeros(a["weights"].shape[1])) for a in arrays]
+        arrays = map(self._network.arrays, range(len(self._network.layers)))
+        weighted = [each for each in arrays if "weights" in each]
+        return [each.get("bias", np.zeros(each["weights"].shape[1])) for each in weighted]
 
     def _outputs(self, X: Any, *, raw: bool = False) -> NDArray[Any]:
         check_is_fitted(self)
@@ -348,7 +332,7 @@ class MultilayerPerceptron(BaseEstimator):  # type: ignore[misc]  # untyped base
         return self._network.predict(core_matrix(X), X.shape[0], raw=raw)
 
     def fold_batchnorm(self) -> Self:
-        """Give a copy without batch normalization and dropout that predicts the same.
+        """Give a copy without batch normalization and noise that predicts the same.
 
         gamma (z - mean) / sqrt(variance + eps) + beta is a linear map of each unit: it becomes
         part of the weights and biases before it, or, where an activation lies between, behind it.
@@ -359,8 +343,12 @@ class MultilayerPerceptron(BaseEstimator):  # type: ignore[misc]  # untyped base
             A fitted estimator of the same class, for predictions; its training begins anew.
         """
         check_is_fitted(self)
-        plain: Self = copy.copy(self).set_params(batch_norm=False, dropout=0.0, input_dropout=0.0)
+        plain: Self = copy.copy(self).set_params(
+            batch_norm=False, dropout=0.0, drop_connect=0.0, input_dropout=0.0, input_noise=0.0
+        )
         plain._network = folded(self._network)
+        if self.layers is not None:
+            plain.layers = plain._network.layers[:-1]
         return plain
 
     def __sklearn_tags__(self) -> Tags:

@@ -30,7 +30,7 @@ max_iter : int, default=200
 shuffle : bool, default=True
     Whether each epoch has an order of its own.
 random_state : int, RandomState instance or None, default=None
-    Source of the seed. The same seed gives the same bits, as long as BLAS runs on one thread.
+    Source of the seed. The same seed gives the same bits with ``n_threads=1``.
 tol : float, default=1e-4
     An epoch counts as no improvement if loss or score has not improved on the best by ``tol``.
 verbose : bool or int, default=False
@@ -73,10 +73,25 @@ bn_stats : {"running", "population"}, default="running"
 dropout : float or sequence of float, default=0.0
     Probability to drop a unit of a hidden layer in training; what is kept is divided by
     1 - dropout [2]_.
+drop_connect : float or sequence of float, default=0.0
+    Probability to drop a weight into a hidden layer, drawn once per batch; not in the first layer
+    with sparse X. Predictions take the mean weights [3]_.
 input_dropout : float, default=0.0
     Likewise of the inputs. Of sparse X only stored entries are drawn: the others are zero anyway.
+input_noise : float, default=0.0
+    Standard deviation of normal noise added to the inputs in training; not with sparse X.
 max_norm : float or None, default=None
     Largest Euclidean norm of the weights into a hidden unit.
+layers : sequence or None, default=None
+    Layers in place of ``hidden_layer_sizes`` and all that shapes it; a dense layer with an output
+    per class or target follows. Each is a name or a pair of a name and a dict of numbers:
+    "dense", "shakeout" (rate, c) and "whiteout" (sigma, gamma, lambda), which are experimental,
+    "drop_connect" (rate), each with n_outputs, bias and max_norm; "conv2d" (n_outputs,
+    kernel_size, stride, padding, bias); "max_pool2d" (size, stride); "recurrent" (n_outputs,
+    n_steps, zoneout); "batch_norm" (momentum, eps, relu); "dropout" (rate); "gaussian_noise"
+    (deviation); "relu", "tanh", "sigmoid", "softplus", "identity".
+input_shape : (channels, height, width) or None, default=None
+    What a row of X is for "conv2d" and "max_pool2d".
 weight_init : str, default="auto"
     "auto" is scikit-learn's, else "lecun", "xavier" or "he" with "_normal" or "_uniform", and
     biases of zero. Zero weights are refused: equal units would stay equal.
@@ -93,8 +108,8 @@ dtype : {"float32", "float64"} or None, default=None
     Type of all computations. None takes that of X, as scikit-learn does; "float32" takes half of
     the time.
 n_threads : int or None, default=None
-    Threads of what is not BLAS; None takes what OpenMP would. BLAS has its own
-    (``threadpoolctl``)."""
+    Threads of a fit, those of BLAS included; None leaves both to their own. Short steps are often
+    faster on one."""
 
 _ATTRIBUTES = """\
 coefs_ : list of ndarray
@@ -134,7 +149,8 @@ feature_names_in_ : ndarray of shape (n_features_in_,)
 
 _REFERENCES = """\
 .. [1] Ioffe, Szegedy, Batch normalization, ICML 2015.
-.. [2] Srivastava, Hinton, Krizhevsky, Sutskever, Salakhutdinov, Dropout, JMLR 15 (2014)."""
+.. [2] Srivastava, Hinton, Krizhevsky, Sutskever, Salakhutdinov, Dropout, JMLR 15 (2014).
+.. [3] Wan, Zeiler, Zhang, LeCun, Fergus, DropConnect, ICML 2013."""
 
 
 def with_shared_sections(cls: Class) -> Class:

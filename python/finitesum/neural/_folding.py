@@ -9,36 +9,55 @@ from numpy.typing import NDArray
 
 from finitesum.neural._network import Network
 
+_LINEAR = {"dense", "drop_connect", "shakeout", "whiteout"}  # for predictions all the same
+
 
 def folded(network: Network) -> Network:
-    """Give a network without batch normalization and dropout that predicts the same."""
+    """Give a network without batch normalization and noise that predicts the same.
+
+    Raises
+    ------
+    ValueError
+        If a normalization stands before a layer that cannot take it in: padding, pooling, steps in
+        time.
+    """
     layers: list[tuple[str, dict[str, float]]] = []
-    values: list[tuple[NDArray[np.float64], NDArray[np.float64]]] = []
-    scale: NDArray[np.float64] | None = None  # of the units so far, not yet in any weights
-    offset: NDArray[np.float64] | None = None
+    values: list[dict[str, NDArray[np.float64]]] = []
+    pending: tuple[NDArray[np.float64], NDArray[np.float64]] | None = None  # not yet in weights
     for place, (kind, options) in enumerate(network.layers):
-        arrays = network.arrays(place)
-        if kind == "dense":
-            weights = arrays["weights"].astype(np.float64)
-            bias = arrays.get("bias", np.zeros(weights.shape[1])).astype(np.float64)
-            if scale is not None and offset is not None:
-                weights, bias = scale[:, None] * weights, bias + offset @ weights
-                scale = offset = None
-            layers.append((kind, {"n_outputs": float(weights.shape[1])}))
-            values.append((weights, bias))
-        elif kind == "batch_norm":
-            deviation = np.sqrt(arrays["running_variance"] + options.get("eps", 1e-5))
-            a = arrays["gamma"].astype(np.float64) / deviation
-            c = arrays["beta"] - a * arrays["running_mean"]
-            if layers and layers[-1][0] == "dense":
-                weights, bias = values[-1]
-                values[-1] = (weights * a, bias * a + c)
+        arrays = {name: array.astype(np.float64) for name, array in network.arrays(place).items()}
+        if kind == "batch_norm":
+            scale = arrays["gamma"] / np.sqrt(arrays["running_variance"] + options.get("eps", 1e-5))
+            offset = arrays["beta"] - scale * arrays["running_mean"]
+            if layers and layers[-1][0] in _LINEAR | {"conv2d"} and pending is None:
+                values[-1]["weights"] = values[-1]["weights"] * scale
+                values[-1]["bias"] = values[-1]["bias"] * scale + offset
             else:
-                scale, offset = a, c
+                if pending is not None:
+                    raise ValueError("Two normalizations in a row cannot be folded.")
+                pending = scale, offset
             if options.get("relu", 0.0):
+                if pending is not None:
+                    raise ValueError("A normalization with ReLU needs weights before it to fold.")
                 layers.append(("relu", {}))
-        elif kind != "dropout":
-            layers.append((kind, options))
+                values.append({})
+        elif kind not in ("dropout", "gaussian_noise"):
+            if "weights" in arrays:
+                arrays.setdefault("bias", np.zeros(arrays["weights"].shape[1]))
+            if pending is not None:
+                if kind not in _LINEAR:
+                    raise ValueError(f"Batch normalization before {kind!r} cannot be folded.")
+                repeats = len(arrays["weights"]) // len(pending[0])  # numbers of a plane
+                scale, offset = (np.repeat(each, repeats) for each in pending)
+                arrays["bias"] = arrays["bias"] + offset @ arrays["weights"]
+                arrays["weights"] = scale[:, None] * arrays["weights"]
+                pending = None
+            kept = {name: v for name, v in options.items() if name not in ("bias", "max_norm")}
+            layers.append(("dense", {"n_outputs": kept["n_outputs"]}) if kind in _LINEAR
+                          else (kind, kept))  # fmt: skip
+            values.append(arrays)
+    if pending is not None:
+        raise ValueError("A normalization behind all weights cannot be folded.")
     description = network.description
     plain = Network(
         tuple(description["inputs"]),
@@ -49,7 +68,7 @@ def folded(network: Network) -> Network:
         seed=description["seed"],
         dtype=np.float32 if description["is_single"] else np.float64,
     )
-    for place, (weights, bias) in zip(plain.places("dense"), values, strict=True):
-        arrays = plain.arrays(place)
-        arrays["weights"][...], arrays["bias"][...] = weights, bias
+    for place, found in enumerate(values):
+        for name, target in plain.arrays(place).items():
+            target[...] = found[name]
     return plain

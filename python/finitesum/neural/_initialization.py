@@ -35,13 +35,13 @@ def initialize(network: Network, scheme: str, seed: int, activation: str) -> Non
     for place, name, array in network.core.parameters:
         if name == "gamma":
             array[...] = 1.0
-        elif name == "weights":
+        elif name.endswith("weights"):
             n_in, n_out = _fans(array.shape)
             if scheme == "auto":
                 bound = np.sqrt((2.0 if activation == "logistic" else 6.0) / (n_in + n_out))
                 array[...] = random.uniform(-bound, bound, array.shape)
                 bias = network.arrays(place).get("bias")
-                if bias is not None:
+                if bias is not None and name == "weights":
                     bias[...] = random.uniform(-bound, bound, bias.shape)
             else:
                 kind, shape = scheme.split("_")

@@ -77,7 +77,7 @@ class Network:
 
     def weights(self) -> list[NDArray[Any]]:
         """Give views of the parameters that decay."""
-        return [array for _, name, array in self.core.parameters if name == "weights"]
+        return [array for _, name, array in self.core.parameters if name.endswith("weights")]
 
     def snapshot(self) -> list[NDArray[Any]]:
         """Copy what predictions depend on: parameters and running statistics."""

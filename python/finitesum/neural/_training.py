@@ -229,6 +229,8 @@ def _penalty(network: Network, plan: Plan) -> float:
 
 
 def _set_population(network: Network, training: Rows, matrix: Any, plan: Plan) -> None:
+    if not network.places("batch_norm"):
+        return
     network.core.collect(matrix, training.rows, plan.batch_size, n_threads=plan.n_threads)
 
 

@@ -12,16 +12,10 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import column_or_1d, validate_data
 
 from finitesum._validation import FLOAT_DTYPES, core_matrix, sample_weights, unchanged_on_error
-from finitesum.neural._base import MultilayerPerceptron, Target
+from finitesum.neural._base import MultilayerPerceptron, Target, takes_batches
 from finitesum.neural._docstrings import with_shared_sections
 from finitesum.neural._network import Network
 from finitesum.neural._training import Rows
-
-
-def _takes_batches(self: "MLPRegressor") -> bool:
-    if self.solver != "lbfgs" or self.optimizer is not None:
-        return True
-    raise AttributeError("partial_fit is only available for stochastic optimizers.")
 
 
 @with_shared_sections
@@ -97,8 +91,12 @@ class MLPRegressor(RegressorMixin, MultilayerPerceptron):  # type: ignore[misc] 
         bn_position: str = "pre",
         bn_stats: str = "running",
         dropout: Any = 0.0,
+        drop_connect: Any = 0.0,
         input_dropout: float = 0.0,
+        input_noise: float = 0.0,
         max_norm: float | None = None,
+        layers: Any = None,
+        input_shape: Any = None,
         weight_init: str = "auto",
         augment: Any = None,
         callbacks: Any = None,
@@ -140,8 +138,12 @@ class MLPRegressor(RegressorMixin, MultilayerPerceptron):  # type: ignore[misc] 
         self.bn_position = bn_position
         self.bn_stats = bn_stats
         self.dropout = dropout
+        self.drop_connect = drop_connect
         self.input_dropout = input_dropout
+        self.input_noise = input_noise
         self.max_norm = max_norm
+        self.layers = layers
+        self.input_shape = input_shape
         self.weight_init = weight_init
         self.augment = augment
         self.callbacks = callbacks
@@ -177,7 +179,7 @@ class MLPRegressor(RegressorMixin, MultilayerPerceptron):  # type: ignore[misc] 
         ValueError
             If the data, the weights or a parameter are not valid, or the weights overflow.
         """
-        hidden = self._check_parameters()
+        layers = self._check_parameters()
         goes_on = self.warm_start and hasattr(self, "_network")
         with unchanged_on_error(self):
             X, y = self._validated(X, y, reset=not goes_on)
@@ -188,13 +190,13 @@ class MLPRegressor(RegressorMixin, MultilayerPerceptron):  # type: ignore[misc] 
                 own = Rows(X_own, self._target(y_own)[1], own_weight, np.arange(len(y_own)))
                 held = (own, y_own)
             self._fit(
-                X, y, self._target(y), weight, hidden, held,
+                X, y, self._target(y), weight, layers, held,
                 goes_on=goes_on, max_iter=int(self.max_iter),
             )  # fmt: skip
             self._warn_unless_stopped()
         return self
 
-    @available_if(_takes_batches)  # type: ignore[untyped-decorator]
+    @available_if(takes_batches)  # type: ignore[untyped-decorator]
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Run one epoch on the given samples, from where the last call has ended.
 
@@ -220,7 +222,7 @@ class MLPRegressor(RegressorMixin, MultilayerPerceptron):  # type: ignore[misc] 
         ValueError
             If the data, the weights or a parameter are not valid.
         """
-        hidden = self._check_parameters()
+        layers = self._check_parameters()
         if self.early_stopping:
             raise ValueError("partial_fit does not support early_stopping=True")
         goes_on = hasattr(self, "_network")
@@ -228,7 +230,7 @@ class MLPRegressor(RegressorMixin, MultilayerPerceptron):  # type: ignore[misc] 
             X, y = self._validated(X, y, reset=not goes_on)
             weight = sample_weights(sample_weight, X)
             target = self._target(y)
-            self._fit(X, y, target, weight, hidden, None, goes_on=goes_on, max_iter=1)
+            self._fit(X, y, target, weight, layers, None, goes_on=goes_on, max_iter=1)
         return self
 
     def _validated(self, X: Any, y: Any, reset: bool) -> tuple[Any, NDArray[Any]]:
