@@ -1,7 +1,10 @@
 """MLPClassifier and MLPRegressor: scikit-learn's results, options, resume, sparse input."""
 
 import copy
+import os
 import pickle
+import subprocess
+import sys
 from typing import Any
 
 import numpy as np
@@ -224,6 +227,43 @@ def test_same_seed_same_bits_and_types(Estimator: Any) -> None:
     assert double.coefs_[0].dtype == np.float64
     other = small(Estimator, dropout=0.3, random_state=2).fit(X, y)
     assert not np.array_equal(first.coefs_[0], other.coefs_[0])
+
+
+SPARSE_FIT = """
+import numpy as np
+import scipy.sparse as sp
+from finitesum import MLPRegressor
+
+rng = np.random.default_rng(0)
+rows, columns = 2000, 200_000
+X = sp.csr_matrix((np.ones(4 * rows, np.float32), rng.integers(0, columns, 4 * rows),
+                   np.arange(0, 4 * rows + 1, 4)), shape=(rows, columns))
+y = rng.normal(size=rows)
+
+
+def status(field):
+    with open("/proc/self/status") as lines:
+        return next(1024 * int(line.split()[1]) for line in lines if line.startswith(field))
+
+
+before = status("VmRSS")
+model = MLPRegressor(hidden_layer_sizes=(2,), batch_norm=True, input_dropout=0.1, max_iter=2)
+model.fit(X, y).predict(X)
+print(status("VmHWM") - before)
+"""
+
+
+def test_sparse_batches_are_never_dense() -> None:
+    if not os.access("/proc/self/status", os.R_OK):
+        pytest.skip("needs /proc/self/status to measure memory")
+    finished = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", SPARSE_FIT], capture_output=True, text=True,
+        check=True,
+    )  # fmt: skip
+    one_dense_batch = 200 * 200_000 * 4
+    assert (
+        int(finished.stdout) < one_dense_batch / 4
+    )  # weights, slots and copies of them: 1.6 MB each
 
 
 def test_class_weight_is_sample_weight() -> None:

@@ -187,7 +187,7 @@ class MultilayerPerceptron(BaseEstimator):  # type: ignore[misc]  # untyped base
         """Fit a network to validated data and set the attributes, unless something raises."""
         total_weight(weight, X.shape[0])
         if goes_on:
-            network, progress = copy.deepcopy(self._network), copy.deepcopy(self._progress)
+            network, progress = copy.deepcopy(self._network), self._progress.copy()
             n_inputs = np.prod(network.description["inputs"])
             if n_inputs != X.shape[1] or network.core.n_outputs != target[2]:
                 raise ValueError("X or y has another number of columns than in the fit before.")

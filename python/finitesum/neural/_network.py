@@ -31,6 +31,8 @@ class Network:
         Of all random masks.
     dtype : dtype
         float32 or float64, of all computations.
+    isa : str
+        Instruction set of the kernels; empty for the active one.
     """
 
     def __init__(
@@ -43,6 +45,7 @@ class Network:
         label_smoothing: float = 0.0,
         seed: int = 0,
         dtype: Any = np.float64,
+        isa: str = "",
     ) -> None:
         self.description: dict[str, Any] = {
             "inputs": list(inputs),
@@ -51,6 +54,7 @@ class Network:
             "label_smoothing": float(label_smoothing),
             "seed": seed,
             "is_single": np.dtype(dtype) == np.float32,
+            "isa": isa,
         }
         self.optimizer = optimizer
         self.core = self._make()

@@ -4,7 +4,7 @@ import math
 import time
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -70,6 +70,10 @@ class Progress:
     best: list[NDArray[Any]] | None = None
     last: list[NDArray[Any]] | None = None  # where to go on, if the best is what remains
     history: dict[str, list[float]] = field(default_factory=dict)
+
+    def copy(self) -> "Progress":
+        """Copy what changes in place: the history grows with every call of partial_fit."""
+        return replace(self, history={name: list(each) for name, each in self.history.items()})
 
     def record(self, epoch: dict[str, float]) -> None:
         """Append an epoch to the history."""
