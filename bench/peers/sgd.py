@@ -27,6 +27,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "default, average=True": {"average": True},
     "bottou": {"learning_rate": "bottou"},
     "bottou, average='weighted'": {"learning_rate": "bottou", "average": "weighted"},
+    "dog, average='polynomial'": {"learning_rate": "dog", "average": "polynomial"},
     "adamw, its own rate": _OWN_RATE,
     "adamw, its own rate, average='weighted'": _OWN_RATE | {"average": "weighted"},
 }

@@ -74,14 +74,23 @@ class Descent {
       std::visit([&](const auto& of_rule) { check_rule(of_rule, rows.X.n_rows); }, rule);
       moved_.resize(rows.X.n_columns);
     }
+    const bool follows_gradients = Schedule::follows_gradients(options.schedule);
+    if (follows_gradients && (!is_plain || l1_ > 0 || options.ball == Ball::l1)) {
+      throw std::invalid_argument(
+          "learning_rate='dog' goes with optimizer='sgd', without an L1 penalty and without a projection onto the L1 "
+          "ball.");
+    }
     const bool is_decoupled = std::holds_alternative<Adamw>(rule);
     const Decay decay{is_decoupled ? 0 : l2_, is_decoupled ? l2_ : 0, l1_};
     batch_.reserve(batch_size_);
     factors_.reserve(batch_size_ * n_outputs_);
+    const bool measures = follows_gradients && options.ball == Ball::none;  // a ball that holds all keeps the norm
+    const Ball ball = measures ? Ball::l2 : options.ball;
+    const double radius = measures ? math::infinity : options.radius;
     for (std::size_t k = 0; k < n_outputs_; ++k) {
-      weights_.emplace_back(table, rows.X, options.average != Average::none, options.ball, options.radius);
+      weights_.emplace_back(table, rows.X, options.average != Average::none, ball, radius);
       if (!is_plain) rules_.push_back(make_rule_weights(table, rows.X, rule, decay));
-      if (!is_plain || options.clip != Clip::none) gradients_.emplace_back(table, rows.X);
+      if (!is_plain || options.clip != Clip::none || follows_gradients) gradients_.emplace_back(table, rows.X);
     }
     is_direct_ = batch_size_ == 1 && gradients_.empty();
   }
@@ -249,7 +258,6 @@ class Descent {
   }
 
   void step() {
-    const double eta = schedule_.rate(t_);
     const double share = 1 / static_cast<double>(batch_.size());
     for (std::size_t k = 0; k < n_outputs_; ++k) {
       double sum = 0;
@@ -257,6 +265,8 @@ class Descent {
       of_intercepts_[k] = sum;
     }
     if (!gradients_.empty()) find_gradients(share);
+    if (Schedule::follows_gradients(options_.schedule)) observe();
+    const double eta = schedule_.rate(t_);
     for (std::size_t k = 0; k < n_outputs_; ++k) {
       if (rules_.empty()) {
         descend(k, eta, [&](Weights<View>& weights) { add_batch(k, weights, eta, share); });
@@ -277,6 +287,29 @@ class Descent {
       if (factor != 0) weights.add(x, -eta, factor);
     });
     end_step();
+  }
+
+  // Of iterate k, counted from the one that the average begins with.
+  double share_in_average(double k) const {
+    if (options_.average == Average::weighted) return k;
+    double share = 1;
+    for (int i = 0; options_.average == Average::polynomial && i < 8; ++i) share *= (k + i) / (1 + i);
+    return share;
+  }
+
+  // Norms count all outputs and intercepts as one vector.
+  void observe() {
+    double gradient_square = 0;
+    double norm_square = 0;
+    for (std::size_t k = 0; k < n_outputs_; ++k) {
+      const std::vector<double>& g = gradients_[k].values();
+      gradient_square += chained_sum(g.size(), [&](std::size_t j) { return g[j] * g[j]; });
+      norm_square += weights_[k].norm() * weights_[k].norm();
+      if (!options_.fit_intercept) continue;
+      gradient_square += of_intercepts_[k] * of_intercepts_[k];
+      norm_square += intercepts_[k] * intercepts_[k];
+    }
+    schedule_.observe(gradient_square, std::sqrt(norm_square));
   }
 
   void find_gradients(double share) {
@@ -308,7 +341,7 @@ class Descent {
 
   void end_step() {
     const bool counts = options_.average != Average::none && t_ >= options_.average_start;
-    const double gamma = options_.average == Average::weighted ? t_ - options_.average_start + 1 : 1;
+    const double gamma = share_in_average(t_ - options_.average_start + 1);
     for (std::size_t k = 0; counts && k < n_outputs_; ++k) count(k, gamma);
     t_ += 1;
   }

@@ -21,9 +21,10 @@ enum class Ball { none, l1, l2 };
 inline constexpr std::array<const char*, 3> ball_names{"none", "l1", "l2"};
 
 // Which iterates the result averages: none; from a step on all alike, or in proportion to their number; those since the
-// last epoch whose number, counted from one, is a power of two.
-enum class Average { none, uniform, weighted, suffix };
-inline constexpr std::array<const char*, 4> average_names{"none", "uniform", "weighted", "suffix"};
+// last epoch whose number, counted from one, is a power of two; or in proportion to t (t + 1) ... (t + 7), t their
+// number (O. Shamir and T. Zhang, ICML 2013, section 4, eta = 8).
+enum class Average { none, uniform, weighted, suffix, polynomial };
+inline constexpr std::array<const char*, 5> average_names{"none", "uniform", "weighted", "suffix", "polynomial"};
 
 enum class RowOrder { shuffle, iid, cyclic };
 inline constexpr std::array<const char*, 3> row_order_names{"shuffle", "iid", "cyclic"};

@@ -35,6 +35,9 @@ Schedule::Schedule(const ScheduleOptions& options, double smoothness, double n_s
     case LearningRate::minimax:
       numerator_ = options.radius / (options.gradient_bound * std::sqrt(options.n_steps.value_or(n_steps)));
       break;
+    case LearningRate::dog:
+      numerator_ = std::isfinite(smoothness) ? 2 / smoothness : options.eta0;
+      break;
     case LearningRate::fast_halving:
       if (!(c > 0)) throw std::invalid_argument("learning_rate='fast_halving' needs an L2 penalty.");
       break;
@@ -56,9 +59,23 @@ double Schedule::formula(double t) const {
       return numerator_ / (t * t);
     case LearningRate::exponential:
       return numerator_ * math::exp(-options_.decay * (t - 1));
+    case LearningRate::dog:
+      return squares_ > 0 ? distance_ / std::sqrt(squares_) : numerator_;
     default:
       return numerator_;
   }
+}
+
+void Schedule::observe(double gradient_square, double norm) {
+  squares_ += gradient_square;
+  if (distance_ == 0) distance_ = numerator_ * std::sqrt(squares_);
+  distance_ = math::max(distance_, norm);
+}
+
+// What was seen on the way to a divergence says nothing of what comes.
+void Schedule::halve() {
+  factor_ *= 0.5;
+  squares_ = distance_ = 0;
 }
 
 bool Schedule::has_stagnated(double score) {
@@ -146,6 +163,8 @@ void Schedule::transfer(Archive& archive) {
   archive(numerator_);
   archive(offset_);
   archive(factor_);
+  archive(squares_);
+  archive(distance_);
   archive(best_);
   archive.integer(no_improvement_);
   archive(stage_end_);

@@ -25,11 +25,12 @@ enum class LearningRate {
   plateau,         // eta0, `factor` of it after `patience` such epochs
   plateau_test,    // the same when two halves of the last 2 `patience` epochs do not differ beyond their noise
   halving,         // half of it then, with an estimate of the optimum
-  fast_halving     // half of it when the distance to the step's noise floor has fallen to a third
+  fast_halving,    // half of it when the distance to the step's noise floor has fallen to a third
+  dog              // the longest w so far over the root of the gradients' squares so far (see Schedule::observe)
 };
-inline constexpr std::array<const char*, 13> learning_rate_names{
-    "constant", "optimal",  "invscaling", "inverse",      "inverse_square", "exponential", "bottou",
-    "minimax",  "adaptive", "plateau",    "plateau_test", "halving",        "fast_halving"};
+inline constexpr std::array<const char*, 14> learning_rate_names{
+    "constant", "optimal",  "invscaling", "inverse",      "inverse_square", "exponential",  "bottou",
+    "minimax",  "adaptive", "plateau",    "plateau_test", "halving",        "fast_halving", "dog"};
 
 struct ScheduleOptions {
   LearningRate kind = LearningRate::optimal;
@@ -62,12 +63,20 @@ class Schedule {
   Schedule(const ScheduleOptions& options, double smoothness, double n_steps);
 
   static bool needs_smoothness(const ScheduleOptions& options) {
-    return options.kind == LearningRate::bottou && !options.gamma;
+    return (options.kind == LearningRate::bottou && !options.gamma) || follows_gradients(options);
   }
+  static bool follows_gradients(const ScheduleOptions& options) { return options.kind == LearningRate::dog; }
+
+  // Before each step of a schedule that follows gradients: |g|^2, and |(w, b)|. "dog" is "distance over gradients" (M.
+  // Ivgi, O. Hinder and Y. Carmon, ICML 2023, eq. 4), eta_t = max_{i <= t} |w_i - w_0| / sqrt(sum_{i <= t} |g_i|^2),
+  // with w_0 = 0 whatever the start, and with a first step of 2 / L, or of eta0 where the loss is not smooth, instead
+  // of a small number: where the optimum is far, as in text, most of a pass would be over before the distance has
+  // grown.
+  void observe(double gradient_square, double norm);
 
   // Of step t, counted from one.
   double rate(double t) const { return factor_ * formula(t); }
-  void halve() { factor_ *= 0.5; }
+  void halve();
 
   // Told after each epoch; returns whether the run has come to its end. `score` may be anything to maximize.
   bool end_epoch(double objective, double score, double t);
@@ -94,6 +103,8 @@ class Schedule {
   double offset_ = 0;     // t0 - 1, or gamma
   double numerator_ = 0;  // eta0, 1/alpha, beta or radius / ...
   double factor_ = 1;
+  double squares_ = 0;   // of the gradients so far
+  double distance_ = 0;  // the largest so far
 
   double best_ = -math::infinity;  // score so far
   std::size_t no_improvement_ = 0;

@@ -39,6 +39,8 @@ class Weights {
         radius_(radius) {}
 
   std::size_t size() const { return u_.size(); }
+  // The one that the ball bounds.
+  double norm() const { return scale_ * (ball_ == Ball::l1 ? mass_ : std::sqrt(math::max(mass_, 0.0))); }
 
   double predict(Row x) const {
     if (level_ == 0) return scale_ * dot(kernels_, x, u_.data());
@@ -228,7 +230,6 @@ class Weights {
     if (ball_ == Ball::l2) sum = chained_sum(u_.size(), [&](std::size_t j) { return u_[j] * u_[j]; });
     return sum;
   }
-  double norm() const { return scale_ * (ball_ == Ball::l1 ? mass_ : std::sqrt(math::max(mass_, 0.0))); }
 
   // t with sum_j max(|u_j| - V - t, 0) = radius / P.
   double l1_threshold() const {

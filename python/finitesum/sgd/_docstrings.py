@@ -49,7 +49,12 @@ learning_rate : str, default={default_rate}
     ``patience`` epochs are below those of the ``patience`` before by no more than twice the
     standard error; "halving" half of eta0 then, with an estimate of the optimum from the noise
     floors of the last two lengths; "fast_halving" half after each ln(3) / (eta alpha) steps, in
-    which the distance to the floor falls to a third.
+    which the distance to the floor falls to a third;
+
+    "dog" (distance over gradients, Ivgi, Hinder and Carmon, ICML 2023) the largest norm of the
+    coefficients so far over the root of the sum of the squared norms of the gradients, from a first
+    step of 2 / L on, or of eta0 where the loss is not smooth: no number to choose. For
+    ``optimizer="sgd"`` without L1; ``average="polynomial"`` goes with it.
 eta0 : float, default=0.01
     The first step.
 power_t : float, default={default_power}
@@ -65,8 +70,10 @@ warm_start : bool, default=False
     Start from the coefficients of the previous fit, if their shape (and the classes) are the same.
 average : bool, int, str or (str, int), default=False
     What the result averages: True or "uniform" all iterates, an integer those from this step on;
-    "weighted" in proportion to their number; "suffix" those since the last epoch whose number is a
-    power of two. A pair names the epoch to begin after, too. Exact for sparse X.
+    "weighted" in proportion to their number t, "polynomial" to t (t + 1) ... (t + 7), which counts
+    the last eighth for 70 % (Shamir and Zhang, ICML 2013); "suffix" those since the last
+    epoch whose number is a power of two. A pair names the epoch to begin after, too. Exact for
+    sparse X.
 optimizer : str, default="sgd"
     The rule that turns gradients into steps of length eta, coordinate by coordinate: "sgd" itself,
     those of :class:`finitesum.Optimizer`. L2 is part of the gradient

@@ -16,7 +16,7 @@ SCHEDULE_OPTIONS = {
     "halving": ("patience",),
 }
 
-AVERAGES = ("uniform", "weighted", "suffix")
+AVERAGES = ("uniform", "weighted", "suffix", "polynomial")
 
 
 def _is_number(value: Any) -> bool:
