@@ -5,6 +5,7 @@ import os
 import pickle
 import subprocess
 import sys
+import warnings
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from sklearn.datasets import load_digits
 from sklearn.exceptions import ConvergenceWarning
 
 from finitesum import MLPClassifier, MLPRegressor, _core
+from interrupting import ends_early, needs_ctrl_c
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -348,6 +350,24 @@ def test_an_interrupted_fit_is_kept() -> None:
     assert model.stopping_ == "interrupted"
     assert model.n_iter_ == 2
     assert np.isfinite(model.predict(design())).all()
+
+
+@needs_ctrl_c
+def test_ctrl_c_is_heard_within_an_epoch() -> None:
+    X = np.random.default_rng(0).standard_normal((3000, 50))
+
+    def fit() -> None:
+        model = MLPRegressor(hidden_layer_sizes=(200,), batch_size=50, max_iter=1, random_state=0)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            for _ in range(3):
+                model.fit(np.tile(X, (10, 1)), np.tile(X[:, 0], 10))
+                if model.stopping_ == "interrupted":
+                    assert model.n_iter_ == 0
+                    assert np.isfinite(model.predict(X)).all()
+                    return
+
+    assert ends_early(fit)
 
 
 @pytest.mark.parametrize("goes_on", [False, True])

@@ -372,13 +372,14 @@ def test_single_precision_is_double_precision_rounded() -> None:
 @pytest.mark.parametrize("isa", _core.available_isas())
 def test_same_bits_on_every_instruction_set(isa: str) -> None:
     def trained(isa: str) -> NDArray[Any]:
-        made = network(
-            [
-                ("dense", {"n_outputs": 9}), ("batch_norm", {"relu": 1}), ("dropout", {"rate": 0.2}),
-                *((name, {}) for name in ("tanh", "sigmoid", "softplus")), ("shakeout", {"n_outputs": 5}),
-            ],
-            isa=isa,
-        )  # fmt: skip
+        layers: list[tuple[str, dict[str, float]]] = [
+            ("dense", {"n_outputs": 9}),
+            ("batch_norm", {"relu": 1}),
+            ("dropout", {"rate": 0.2}),
+            *((name, {}) for name in ("tanh", "sigmoid", "softplus")),
+            ("shakeout", {"n_outputs": 5}),
+        ]
+        made = network(layers, isa=isa)
         train(made, design(), l2=0.1, l1=0.01)
         return made.core.flat_parameters.copy()
 
