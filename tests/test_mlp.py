@@ -219,6 +219,18 @@ def test_any_optimizer_fits(rule: str) -> None:
     assert model.loss_curve_[-1] < 0.9 * model.loss_curve_[0]
 
 
+def test_adamw_decays_beside_the_step() -> None:
+    X, y = design(), target(MLPRegressor)
+    options = {"optimizer": "adamw", "max_iter": 1, "batch_size": N, "learning_rate_init": 0.1}
+    plain, decayed = (small(MLPRegressor, alpha=alpha, **options) for alpha in (0.0, 2.0))
+    start = small(MLPRegressor, alpha=0.0, **options | {"learning_rate_init": 1e-300}).fit(X, y)
+    plain.fit(X, y), decayed.fit(X, y)
+    np.testing.assert_allclose(
+        decayed.coefs_[0], plain.coefs_[0] - 0.1 * 2.0 * start.coefs_[0], rtol=1e-10, atol=1e-12
+    )
+    np.testing.assert_array_equal(decayed.intercepts_[0], plain.intercepts_[0])
+
+
 @pytest.mark.parametrize("Estimator", ESTIMATORS)
 def test_same_seed_same_bits_and_types(Estimator: Any) -> None:
     X, y = design(np.float32), target(Estimator)

@@ -15,7 +15,6 @@ from sklearn.utils._tags import Tags
 from sklearn.utils.validation import check_is_fitted, validate_data
 from threadpoolctl import threadpool_limits
 
-from finitesum import optimizers
 from finitesum._validation import (
     FLOAT_DTYPES,
     core_matrix,
@@ -122,7 +121,8 @@ class MultilayerPerceptron(BaseEstimator):  # type: ignore[misc]  # untyped base
             )
         follows_rate = self.optimizer is not None or self.solver == "sgd"
         callbacks = self.callbacks
-        decoupled = optimizers.defaults(self.optimizer)["decoupled_decay"] if self.optimizer else 0
+        l2, l1 = self.alpha * (1.0 - self.l1_ratio), self.alpha * self.l1_ratio
+        decoupled = self.optimizer == "adamw"
         return Plan(
             batch_size=min(batch_size, n_samples),
             max_iter=max_iter,
@@ -131,9 +131,11 @@ class MultilayerPerceptron(BaseEstimator):  # type: ignore[misc]  # untyped base
             rate=float(self.learning_rate_init),
             power_t=float(self.power_t),
             schedule=self.schedule,
-            alpha=float(self.alpha),
-            l1_ratio=float(self.l1_ratio),
-            decoupled_decay=float(decoupled),
+            decay={
+                "l2": 0.0 if decoupled else float(l2),
+                "l1": float(l1),
+                "decoupled": float(l2) if decoupled else 0.0,
+            },
             clip=limited("clip", self.clip, ("value", "norm")),
             tol=float(self.tol),
             n_iter_no_change=float(self.n_iter_no_change),

@@ -53,7 +53,8 @@ n_iter_no_change : int, default=10
 max_fun : int, default=15000
     Evaluations at most with "lbfgs".
 optimizer : str or None, default=None
-    A rule of :class:`finitesum.Optimizer` in place of ``solver``.
+    A rule of :class:`finitesum.Optimizer` in place of ``solver``. With "adamw" the L2 part is
+    decoupled: a step of length r multiplies weights by 1 - r alpha (1 - l1_ratio).
 optimizer_options : dict or None, default=None
     Its hyper-parameters.
 schedule : callable or None, default=None

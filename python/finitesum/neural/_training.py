@@ -3,7 +3,7 @@
 import math
 import time
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -43,9 +43,7 @@ class Plan:
     rate: float
     power_t: float
     schedule: Callable[[int], float] | None
-    alpha: float
-    l1_ratio: float
-    decoupled_decay: float
+    decay: Mapping[str, float]  # l2, l1 and decoupled, as the core takes them
     clip: tuple[str, float]
     tol: float
     n_iter_no_change: float
@@ -174,9 +172,7 @@ def _epoch(
     n_batches = _core.Network.n_batches(len(rows), plan.batch_size)
     rates = _rates(network, plan, progress, n_batches)
     options: dict[str, Any] = {
-        "l2": plan.alpha * (1.0 - plan.l1_ratio),
-        "l1": plan.alpha * plan.l1_ratio,
-        "decoupled": plan.decoupled_decay,
+        **plan.decay,
         "clip": plan.clip[0],
         "clip_limit": plan.clip[1],
         "n_threads": plan.n_threads,
@@ -221,15 +217,14 @@ def _rates(network: Network, plan: Plan, progress: Progress, n_batches: int) -> 
 
 def _penalty(network: Network, plan: Plan) -> float:
     """Penalty at the end of the epoch; a batch counts it once, whatever its size."""
-    if plan.alpha == 0:
-        return 0.0
+    l2, l1 = plan.decay["l2"], plan.decay["l1"]
     value = 0.0
-    for weights in network.weights():
+    for weights in network.weights() if l2 > 0 or l1 > 0 else []:
         flat = weights.ravel()
-        value += 0.5 * (1.0 - plan.l1_ratio) * float(flat @ flat)
-        if plan.l1_ratio > 0:
-            value += plan.l1_ratio * float(np.abs(flat).sum())
-    return plan.alpha * value
+        value += 0.5 * l2 * float(flat @ flat)
+        if l1 > 0:
+            value += l1 * float(np.abs(flat).sum())
+    return value
 
 
 def _set_population(network: Network, training: Rows, matrix: Any, plan: Plan) -> None:
