@@ -17,15 +17,16 @@ def batch_size(rule):
     return N if rule in FULL_BATCH else 7
 
 
-def walk(rule, penalty, epochs, average=False):
+def walk(rule, penalty, epochs, average=False, size=None, options=None):
     """The rule's dense steps on all coordinates, the intercept the last and without a penalty."""
     alpha, l1_ratio = PENALTIES[penalty]
     l1, l2 = alpha * l1_ratio, alpha * (1 - l1_ratio)
     decay = {"decoupled": l2} if rule == "adamw" else {"l2": l2}
-    rules = _core.Optimizer(rule, {}, l1=l1, **decay), _core.Optimizer(rule, {})
+    options = options or {}
+    rules = _core.Optimizer(rule, options, l1=l1, **decay), _core.Optimizer(rule, options)
     parts = np.zeros(P), np.zeros(1)
     slots = [[np.zeros(len(w)) for _ in range(rules[0].n_slots)] for w in parts]
-    derivative, size, total, k = LOSSES["logistic"][1], batch_size(rule), 0, 0
+    derivative, size, total, k = LOSSES["logistic"][1], size or batch_size(rule), 0, 0
     for first in [*range(0, N, size)] * epochs:
         rows, k = slice(first, min(first + size, N)), k + 1
         f = derivative(X[rows] @ parts[0] + parts[1], SIGNS[rows])
@@ -50,6 +51,27 @@ def test_steps_are_the_rules(rule, penalty, layout):
     assert np.abs(found).max() > 1e-3
     averaged, _ = core(LAYOUTS[layout], average="uniform", **options)
     assert_allclose(averaged, walk(rule, penalty, 4, average=True), rtol=1e-10, atol=1e-10)
+
+
+@pytest.mark.parametrize("rule", [rule for rule in RULES if rule not in FULL_BATCH])
+@pytest.mark.parametrize("penalty", PENALTIES)
+@pytest.mark.parametrize("layout", ["dense", "csr32", "csr"])
+def test_single_rows_are_batches_of_one(rule, penalty, layout):
+    found, _ = core(LAYOUTS[layout], optimizer=rule, penalty=penalty, epochs=2)
+    assert_allclose(found, walk(rule, penalty, 2, size=1), rtol=1e-9, atol=1e-10)
+
+
+@pytest.mark.parametrize("penalty", ["none", "l1"])
+@pytest.mark.parametrize("options", [{"eps": 0.0}, {"eps": 0.1}, {"eps_mode": "outside"}])
+@pytest.mark.parametrize("size", [1, 7])
+def test_adagrad_on_sparse_rows_takes_every_eps(penalty, options, size):
+    found, _ = core(
+        LAYOUTS["csr"], optimizer="adagrad", optimizer_options=options, penalty=penalty, epochs=2,
+        batch_size=size,
+    )  # fmt: skip
+    assert_allclose(
+        found, walk("adagrad", penalty, 2, size=size, options=options), rtol=1e-10, atol=1e-10
+    )
 
 
 @each_rule

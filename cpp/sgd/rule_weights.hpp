@@ -28,13 +28,15 @@ class RuleWeights {
   virtual double predict(typename View::Row x) = 0;
   // The next step, along a gradient on columns that predict() has met since the last one.
   virtual void step(double rate, const BatchGradient<View>& gradient, double of_intercept, double& intercept) = 0;
+  // The same along factor x, x the row that predict() has just met.
+  virtual void step(double rate, typename View::Row x, double factor, double& intercept) = 0;
+  // Of a coming row.
+  virtual void prefetch(typename View::Row) const {}
   // Forgets all but the coefficients.
   virtual void start(const std::vector<double>& coef) = 0;
   virtual void read(std::vector<double>& coef) = 0;
   virtual void transfer(Archive& archive) = 0;  // dense and sparse alike: the next rows may be of the other kind
 };
-
-namespace detail {
 
 template <class Rule>
 class RuleIntercept {
@@ -51,6 +53,8 @@ class RuleIntercept {
   std::array<double, most_slots> slots_{};
 };
 
+namespace detail {
+
 template <class View, class Rule>
 class RuleWeightsOf;
 
@@ -64,7 +68,8 @@ class RuleWeightsOf<DenseView<T>, Rule> final : public RuleWeights<DenseView<T>>
                               : table.optimizers.dense_f64[optimizer_index(any)].update_l1),
         rule_(rule),
         decay_(decay),
-        w_(X.n_columns) {
+        w_(X.n_columns),
+        gradient_(X.n_columns) {
     for (std::size_t i = 0; i < Rule::n_slots; ++i) {
       slots_[i].resize(X.n_columns);
       places_[i] = slots_[i].data();
@@ -73,10 +78,11 @@ class RuleWeightsOf<DenseView<T>, Rule> final : public RuleWeights<DenseView<T>>
 
   double predict(DenseRow<T> x) override { return kernels_.dot(x.values, w_.data(), x.size); }
   void step(double rate, const BatchGradient<DenseView<T>>& gradient, double of_intercept, double& intercept) override {
-    const auto step = rule_.template step<double>(rate, ++n_steps_);
-    const DecayStep<double> decay = decay_.template step<double>(rate);
-    update_(&step, &decay, gradient.row().values, w_.data(), places_.data(), w_.size());
-    intercept_.step(step, of_intercept, intercept);
+    step_along(rate, gradient.row().values, of_intercept, intercept);
+  }
+  void step(double rate, DenseRow<T> x, double factor, double& intercept) override {
+    for (std::size_t j = 0; j < x.size; ++j) gradient_[j] = factor * double{x.values[j]};
+    step_along(rate, gradient_.data(), factor, intercept);
   }
   void start(const std::vector<double>& coef) override {
     w_ = coef;
@@ -95,6 +101,13 @@ class RuleWeightsOf<DenseView<T>, Rule> final : public RuleWeights<DenseView<T>>
   }
 
  private:
+  void step_along(double rate, const double* gradient, double of_intercept, double& intercept) {
+    const auto step = rule_.template step<double>(rate, ++n_steps_);
+    const DecayStep<double> decay = decay_.template step<double>(rate);
+    update_(&step, &decay, gradient, w_.data(), places_.data(), w_.size());
+    intercept_.step(step, of_intercept, intercept);
+  }
+
   const DenseKernels<T>& kernels_;
   decltype(OptimizerKernels<double>::update) update_;
   Rule rule_;
@@ -102,6 +115,7 @@ class RuleWeightsOf<DenseView<T>, Rule> final : public RuleWeights<DenseView<T>>
   std::vector<double> w_;
   std::array<std::vector<double>, most_slots> slots_;
   std::array<double*, most_slots> places_{};
+  std::vector<double> gradient_;  // of a single row
   RuleIntercept<Rule> intercept_;
   std::int64_t n_steps_ = 0;
 };
@@ -120,10 +134,10 @@ class RuleWeightsOf<CsrView<T, I>, Rule> final : public RuleWeights<CsrView<T, I
   }
   void step(double rate, const BatchGradient<CsrView<T, I>>& gradient, double of_intercept,
             double& intercept) override {
-    iterate_.begin_step(rate);
-    const SparseRow<double, I> g = gradient.row();
-    for (std::size_t k = 0; k < g.size; ++k) iterate_.update(static_cast<std::size_t>(g.indices[k]), g.values[k]);
-    intercept_.step(rule_.template step<double>(rate, iterate_.n_steps()), of_intercept, intercept);
+    step_along(rate, gradient.row(), 1, of_intercept, intercept);
+  }
+  void step(double rate, SparseRow<T, I> x, double factor, double& intercept) override {
+    step_along(rate, x, factor, factor, intercept);
   }
   void start(const std::vector<double>& coef) override {
     iterate_ = SparseIterate<Rule>(rule_, decay_, coef.data(), coef.size());
@@ -148,6 +162,14 @@ class RuleWeightsOf<CsrView<T, I>, Rule> final : public RuleWeights<CsrView<T, I
   }
 
  private:
+  template <class Value>
+  void step_along(double rate, SparseRow<Value, I> x, double factor, double of_intercept, double& intercept) {
+    iterate_.begin_step(rate);
+    for (std::size_t k = 0; k < x.size; ++k)
+      iterate_.update(static_cast<std::size_t>(x.indices[k]), factor * double{x.values[k]});
+    intercept_.step(rule_.template step<double>(rate, iterate_.n_steps()), of_intercept, intercept);
+  }
+
   Rule rule_;
   Decay decay_;
   SparseIterate<Rule> iterate_;
@@ -155,16 +177,5 @@ class RuleWeightsOf<CsrView<T, I>, Rule> final : public RuleWeights<CsrView<T, I
 };
 
 }  // namespace detail
-
-template <class View>
-std::unique_ptr<RuleWeights<View>> make_rule_weights(const KernelTable& table, const View& X, const AnyOptimizer& any,
-                                                     const Decay& decay) {
-  return std::visit(
-      [&](const auto& rule) -> std::unique_ptr<RuleWeights<View>> {
-        using Rule = std::decay_t<decltype(rule)>;
-        return std::make_unique<detail::RuleWeightsOf<View, Rule>>(table, X, any, rule, decay);
-      },
-      any);
-}
 
 }  // namespace finitesum

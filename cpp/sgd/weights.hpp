@@ -169,10 +169,6 @@ class Weights {
     if (archive.is_loading()) mass_ = mass();
   }
 
-  // The entries of a coming row: eight bytes each mostly lie in the second-level cache, where waiting costs less than
-  // asking.
-  void prefetch(typename View::Row) const {}
-
  private:
   static constexpr std::size_t most_totals = 65536;
 

@@ -211,9 +211,12 @@ class SGDEstimator(LinearModel):
         deadline = math.inf if self.time_limit is None else time.monotonic() + self.time_limit
         validation_matrix = None if validation is None else core_matrix(validation.X)
 
+        stopped: list[str] = []  # from outside: outputs that have not begun stay where they are
+
         def fit(output: int, show: Show | None) -> SgdResult:
             mine = slice(None) if n_classes else slice(output, output + 1)
-            return _core.fit_sgd(
+            late = bool(stopped)
+            result = _core.fit_sgd(
                 matrix,
                 targets.of(output),
                 weight,
@@ -224,7 +227,7 @@ class SGDEstimator(LinearModel):
                 average=average,
                 average_start=average_start,
                 max_iter=max_iter,
-                time_limit=max(0.0, deadline - time.monotonic()),
+                time_limit=0.0 if late else max(0.0, deadline - time.monotonic()),
                 seed=(run.seed + output) % 2**64,
                 validation=None
                 if validation is None
@@ -236,6 +239,11 @@ class SGDEstimator(LinearModel):
                 keep_state=True,
                 monitor=_monitor(self.callback, show, output if n_outputs > 1 else None),
             )
+            if late:
+                result["stopping"] = stopped[0]
+            elif result["stopping"] in ("interrupted", "callback"):
+                stopped.append(result["stopping"])
+            return result
 
         with open_progress(int(self.verbose), max_iter, n_outputs) as show:
             results: list[SgdResult] = Parallel(n_jobs=n_jobs, require="sharedmem")(
@@ -266,6 +274,13 @@ class SGDEstimator(LinearModel):
         self.optimum_estimate_ = optima[0] if single else optima
 
     def _warn_unless_stopped(self, max_iter: int) -> None:
+        if self._was_interrupted():
+            warnings.warn(
+                "The fit was interrupted. The coefficients are usable as they are; partial_fit "
+                "and warm_start=True go on from them.",
+                ConvergenceWarning,
+                stacklevel=3,
+            )
         if self.tol is not None and "max_iter" in np.atleast_1d(self.stopping_):
             warnings.warn(
                 "Maximum number of iteration reached before convergence. Consider increasing "
@@ -273,6 +288,16 @@ class SGDEstimator(LinearModel):
                 ConvergenceWarning,
                 stacklevel=3,
             )
+
+    def _was_interrupted(self) -> bool:
+        return "interrupted" in np.atleast_1d(self.stopping_)
+
+    def _run_one_epoch(self, *args: Any, **options: Any) -> Start:
+        """Do what `_descend` does, for partial_fit, whose caller Ctrl-C is meant for."""
+        found = self._descend(*args, max_iter=1, **options)
+        if self._was_interrupted():
+            raise KeyboardInterrupt
+        return found
 
     def _first_start(
         self,

@@ -79,7 +79,8 @@ optimizer : str, default="sgd"
     those of :class:`finitesum.Optimizer`. L2 is part of the gradient
     (of "adamw": decoupled), L1 the prox in the rule's own metric, and coordinates that sparse rows
     do not touch move as if they had been there. The default ``learning_rate`` is made for "sgd":
-    set it, and ``eta0``. An average of sparse rows then costs a pass over the columns per step.
+    set it, and ``eta0``. An average of sparse rows then costs a pass over the columns per step, and
+    so does L2 beside rules that divide by past gradients, "adagrad" among them (but not "adamw").
 optimizer_options : dict or None, default=None
     Hyper-parameters of the optimizer, such as ``{"momentum": 0.9}`` or ``{"beta1": 0.9}``.
 batch_size : int or "auto", default="auto"

@@ -286,12 +286,11 @@ class SGDClassifier(ClassifierModel, SGDEstimator):
                 raise ValueError(f"`classes` lacks labels of y: {unknown!r} are not in {labels!r}.")
             weight = class_weighted(self.class_weight, y, sample_weights(sample_weight, X))
             self.classes_ = labels
-            self.coef_, self.intercept_ = self._descend(
+            self.coef_, self.intercept_ = self._run_one_epoch(
                 X,
                 self._targets(y),
                 1 if self._n_classes() else n_outputs_of(labels),
                 weight,
-                max_iter=1,
                 n_classes=self._n_classes(),
                 n_jobs=self.n_jobs,
                 first=first,

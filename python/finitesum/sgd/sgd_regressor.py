@@ -241,7 +241,7 @@ class SGDRegressor(RegressorModel, SGDEstimator):
                 reset=first,
             )
             weight = sample_weights(sample_weight, X)
-            self._set_solution(*self._descend(X, _targets(y), 1, weight, max_iter=1, first=first))
+            self._set_solution(*self._run_one_epoch(X, _targets(y), 1, weight, first=first))
         return self
 
     def _set_solution(self, coef: NDArray[np.float64], intercept: NDArray[np.float64]) -> None:
