@@ -17,6 +17,7 @@ class Dense : public Layer<T> {
   bool multiplies_sparse() const override { return true; }
   void forward(const Pass& pass, const SparseBatch<T>& x, T* y) override;
   void backward(const Pass& pass, const SparseBatch<T>& x, const T* dy) override;
+  bool has_after_step() const override { return max_norm_ > 0; }
   void after_step() override;
 
  protected:

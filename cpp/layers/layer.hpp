@@ -132,7 +132,8 @@ class Layer {
   virtual void forward(const Pass& /*pass*/, const SparseBatch<T>& /*x*/, T* /*y*/) {}
   virtual void backward(const Pass& /*pass*/, const SparseBatch<T>& /*x*/, const T* /*dy*/) {}
 
-  // What has to hold again after the optimizer's step.
+  // What has to hold again after the optimizer's step, if anything.
+  virtual bool has_after_step() const { return false; }
   virtual void after_step() {}
   // The statistics of the population from what passes in the mode `collect` have summed up; begins anew.
   virtual void end_collecting() {}

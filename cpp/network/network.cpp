@@ -16,6 +16,10 @@ std::size_t outputs_of(const std::vector<LayerSpec>& specs, const PlaneShape& in
   return shape.size();
 }
 
+bool is_sparse(const AnyMatrix& X) {
+  return std::visit([](const auto& view) { return std::decay_t<decltype(view)>::is_sparse; }, X);
+}
+
 }  // namespace
 
 template <class T>
@@ -74,8 +78,7 @@ template <class T>
 void Network<T>::check_matrix(const AnyMatrix& X) const {
   const std::size_t n_columns = std::visit([](const auto& view) { return view.n_columns; }, X);
   if (n_columns != layers_.front()->inputs().size()) throw std::invalid_argument("X has the wrong number of columns");
-  const bool is_sparse = std::visit([](const auto& view) { return std::decay_t<decltype(view)>::is_sparse; }, X);
-  if (!is_sparse) return;
+  if (!is_sparse(X)) return;
   for (const auto& layer : layers_) {
     if (layer->multiplies_sparse()) return;
     if (!layer->scales_entries()) break;
@@ -150,6 +153,7 @@ double Network<T>::backpropagate(const NetworkData& data, std::size_t begin, std
   if (sum == 0) return 0;
   batch_.gather(data.X, rows, n);
   reserve(n);
+  if (row_steps_ != nullptr) row_steps_->fetch(batch_.sparse().indices);
   const Pass pass = pass_of(n, Mode::train, n_threads);
   const T* z = forward(pass);
   const double loss = head_.loss(table_, z, data.targets, data.weight, rows, n, 1 / sum, gradients_[0].data());
@@ -186,11 +190,34 @@ void Network<T>::step(const TrainingOptions& options, double rate, double total_
           dense_update(rule, of_part, table_, rate, n_steps_, gradient_.data() + begin, parameters_.data() + begin,
                        slots, end - begin, n_threads);
         };
-        update(decay, 0, n_decaying_);
+        update(decay, n_in_rows_, n_decaying_);
         update(Decay{}, n_decaying_, parameters_.size());
       },
       rule_);
+  if (row_steps_ != nullptr) row_steps_->step(rate, n_steps_, decay, batch_.sparse().indices);
   for (const auto& layer : layers_) layer->after_step();
+}
+
+// Layers before the first that multiplies sparse batches have no parameters: its weights are the first of all.
+template <class T>
+void Network<T>::begin_row_steps(const AnyMatrix& X, const TrainingOptions& options) {
+  end_row_steps();  // of a call that an exception has ended
+  if (!is_sparse(X)) return;
+  const auto first =
+      std::find_if(layers_.begin(), layers_.end(), [](const auto& layer) { return layer->multiplies_sparse(); });
+  if ((*first)->has_after_step()) return;
+  const Parameter<T>& weights = (*first)->parameters()[0];
+  RowMatrix<T> matrix = {weights.values, weights.gradient, {}, weights.shape[0], weights.shape[1]};
+  for (auto& slot : slots_) matrix.slots.push_back(slot.data());
+  row_steps_ = make_row_steps(rule_, Decay{options.l2, options.decoupled, options.l1}, table_, matrix);
+  n_in_rows_ = row_steps_ != nullptr ? weights.size() : 0;
+}
+
+template <class T>
+void Network<T>::end_row_steps() {
+  if (row_steps_ != nullptr) row_steps_->settle();
+  row_steps_.reset();
+  n_in_rows_ = 0;
 }
 
 template <class T>
@@ -205,6 +232,7 @@ double Network<T>::train(const NetworkData& data, const TrainingOptions& options
   check_matrix(data.X);
   double loss = 0;
   const std::size_t n = n_batches(data.n_rows, options.batch_size);
+  begin_row_steps(data.X, options);
   for (std::size_t k = 0; k < n && !interrupted(); ++k) {
     const std::size_t begin = k * options.batch_size;
     const std::size_t end = k + 1 == n ? data.n_rows : begin + options.batch_size;
@@ -212,6 +240,7 @@ double Network<T>::train(const NetworkData& data, const TrainingOptions& options
     loss += backpropagate(data, begin, end - begin, options.n_threads, &total_weight);
     if (total_weight > 0) step(options, rates[k], total_weight);
   }
+  end_row_steps();
   return loss;
 }
 

@@ -13,6 +13,7 @@
 #include "layers/any.hpp"
 #include "network/batch.hpp"
 #include "network/heads.hpp"
+#include "network/row_steps.hpp"
 #include "optimizers/visit.hpp"
 
 namespace finitesum {
@@ -81,6 +82,8 @@ class Network {
   T* forward(const Pass& pass);
   void backward(const Pass& pass);
   double backpropagate(const NetworkData& data, std::size_t begin, std::size_t n, int n_threads, double* total_weight);
+  void begin_row_steps(const AnyMatrix& X, const TrainingOptions& options);
+  void end_row_steps();
   void clip(const TrainingOptions& options);
   void step(const TrainingOptions& options, double rate, double total_weight);
   Pass pass_of(std::size_t n, Mode mode, int n_threads) const {
@@ -98,6 +101,8 @@ class Network {
   std::size_t n_decaying_ = 0;
   std::vector<T> gradient_;
   std::vector<std::vector<T>> slots_;
+  std::unique_ptr<RowSteps<T>> row_steps_;  // of the first parameters, within train()
+  std::size_t n_in_rows_ = 0;               // how many these are
   Batch<T> batch_;
   std::vector<std::vector<T>> outputs_;  // of each layer
   std::vector<T> gradients_[2];          // of a layer's outputs and of its inputs, taking turns
