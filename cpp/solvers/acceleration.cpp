@@ -134,8 +134,11 @@ void OuterLoop::begin(const double* w, double length) {
 // alpha_k^2 = (1 - alpha_k) alpha_{k-1}^2 + q alpha_k,  beta_k = alpha_{k-1} (1 - alpha_{k-1}) / (alpha_{k-1}^2 +
 // alpha_k)
 void OuterLoop::extrapolate(const double* w) {
-  const double turn =
-      chained_sum(center_.size(), [&](std::size_t j) { return (center_[j] - w[j]) * (w[j] - solution_[j]); });
+  const double share = rule_.jumps ? 1 : -std::expm1(-rule_.contraction);
+  const double turn = chained_sum(center_.size(), [&](std::size_t j) {
+    const double aim = solution_[j] + share * (center_[j] - solution_[j]);
+    return (aim - w[j]) * (w[j] - solution_[j]);
+  });
   if (turn > 0) momentum_ = first_momentum;
   const double squared = momentum_ * momentum_;
   const double b = squared - mu_ / (mu_ + kappa_);
@@ -143,7 +146,7 @@ void OuterLoop::extrapolate(const double* w) {
   const double beta = momentum_ * (1 - momentum_) / (squared + next);
   momentum_ = next;
   for (std::size_t j = 0; j < center_.size(); ++j) {
-    center_[j] = w[j] + beta * (w[j] - solution_[j]);
+    center_[j] = w[j] + beta / share * (w[j] - solution_[j]);
     solution_[j] = w[j];
   }
 }

@@ -9,9 +9,10 @@
 //
 //     Catalyst  y_k = w_k + beta_k (w_k - w_{k-1}), w_k the inner solution
 //               H. Lin, J. Mairal, Z. Harchaoui, "Catalyst acceleration for first-order convex optimization: from
-//               theory to practice", JMLR 18 (2018), algorithm 2. Begun anew when y_k - w_{k+1} and w_{k+1} - w_k form
-//               an acute angle: B. O'Donoghue, E. Candes, "Adaptive restart for accelerated gradient schemes", Found.
-//               Comput. Math. 15 (2015), section 3.2. mu, which is all the penalty's, would else keep beta too large
+//               theory to practice", JMLR 18 (2018), algorithm 2. Begun anew when e_k - w_{k+1} and w_{k+1} - w_k form
+//               an acute angle, e_k = y_k but for what follows below: B. O'Donoghue, E. Candes, "Adaptive restart for
+//               accelerated gradient schemes", Found. Comput. Math. 15 (2015), section 3.2. mu, which is all the
+//               penalty's, would else keep beta too large
 //     QNing     L-BFGS on the Moreau envelope of G, whose gradient at y_k is kappa (y_k - w_k)
 //               same authors, "An inexact quasi-Newton algorithm", SIAM J. Optim. 29 (2019), algorithm 1. Where the
 //               paper compares values of the envelope, each a sweep, its gradients decide
@@ -19,6 +20,11 @@
 // An inner problem takes one epoch (the papers' rule of thumb), more where the solver says so. With steps that add up
 // to T an epoch shrinks the error along a direction of no curvature by exp(-kappa T), and kappa = contraction / T - mu.
 // The papers balance worst cases, kappa = (L - mu)/(n + 1) - mu; for n steps of 1/L that is a contraction of one.
+//
+// A solver that cannot jump goes on from w_k, and along a direction of no curvature an epoch takes it only the share 1
+// - exp(-contraction) of the way to the center. What Catalyst extrapolates to is then where that leads, e_k = w_k +
+// beta_k (w_k - w_{k-1}), and the center lies beyond it, y_k = w_k + (e_k - w_k) / share: momentum is beta_k, as if it
+// had jumped.
 #pragma once
 
 #include <cstddef>
@@ -66,6 +72,7 @@ class LimitedMemory {
 struct InnerRule {
   double contraction;  // kappa times the length of an epoch
   double accuracy;     // an inner problem goes on while its residual exceeds so many |kappa (w - y)|
+  bool jumps;          // it begins at its center; else where the last one ended, and takes one epoch
 };
 
 class OuterLoop {
@@ -82,6 +89,7 @@ class OuterLoop {
   bool advance(const double* w, double length, double residual);
 
   double kappa() const { return kappa_; }
+  bool jumps() const { return rule_.jumps; }
   // kappa y, entry j
   double pull(std::size_t j) const { return kappa_ == 0 ? 0 : kappa_ * center_[j]; }
   double center(std::size_t j) const { return center_[j]; }

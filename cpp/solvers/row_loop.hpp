@@ -154,14 +154,14 @@ void add_pull(const Problem<View>& problem, const ColumnScaling& scaling, Iterat
 }
 
 // Between two epochs, on a settled iterate whose sums are those of F: shows it to the outer loop, and leaves it as the
-// inner problem has it. `jumps`: the iterate goes to a new center at once.
+// inner problem has it.
 template <class View, class Iterate>
 void recenter(const Problem<View>& problem, const ColumnScaling& scaling, Iterate& iterate, OuterLoop& outer,
-              double path, bool jumps, double* scratch) {
+              double path, double* scratch) {
   for (std::size_t j = 0; j < problem.n_columns(); ++j) scratch[j] = iterate.coefficient(j) / scaling.unit(j);
   if (outer.advance(scratch, path, residual_norm(problem, scaling, iterate, outer))) {
     iterate.set_kappa(outer.kappa());
-    for (std::size_t j = 0; jumps && j < problem.n_columns(); ++j)
+    for (std::size_t j = 0; outer.jumps() && j < problem.n_columns(); ++j)
       iterate.coefficient(j) = outer.center(j) * scaling.unit(j);
   }
   add_pull(problem, scaling, iterate, outer, -1);

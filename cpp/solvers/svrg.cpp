@@ -52,8 +52,7 @@ class Svrg final : public Solver {
     steps_.begin_epoch(number);
     iterate_.settle();
     if (outer_.is_due())
-      recenter(problem_, scaling_, iterate_, outer_, static_cast<double>(inner_loop_.n_steps()) * step_size(), true,
-               coef_);
+      recenter(problem_, scaling_, iterate_, outer_, static_cast<double>(inner_loop_.n_steps()) * step_size(), coef_);
     iterate_.wake();
     iterate_.set_step(step_size());
     anchored_ = false;
@@ -152,7 +151,7 @@ class Svrg final : public Solver {
   }
 
   // Over the number of rows. Extrapolated anchors are better taken often.
-  static InnerRule inner_rule() { return {1, std::numeric_limits<double>::infinity()}; }
+  static InnerRule inner_rule() { return {1, std::numeric_limits<double>::infinity(), true}; }
 
   void begin() {
     reset_outer();

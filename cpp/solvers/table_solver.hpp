@@ -36,7 +36,6 @@ class TableSolver final : public Solver {
         iterate_(problem, setup.coef, scaling_),
         outer_(setup.options.acceleration, inner_rule(setup.options.acceleration), steps_.strong_convexity(),
                problem.n_columns()),
-        jumps_(jumps(setup.options.acceleration)),
         table_(problem.n_rows()) {
     begin();
   }
@@ -47,8 +46,7 @@ class TableSolver final : public Solver {
     iterate_.settle();
     if (all_seen() && outer_.is_due()) {
       add_pull(problem_, scaling_, iterate_, outer_, 1);
-      recenter(problem_, scaling_, iterate_, outer_, static_cast<double>(problem_.n_rows()) * step_size(), jumps_,
-               coef_);
+      recenter(problem_, scaling_, iterate_, outer_, static_cast<double>(problem_.n_rows()) * step_size(), coef_);
     }
     iterate_.wake();
     iterate_.set_step(step_size());
@@ -122,15 +120,15 @@ class TableSolver final : public Solver {
  private:
   static constexpr double unseen = std::numeric_limits<double>::quiet_NaN();
 
-  static bool jumps(std::optional<Acceleration> kind) {
-    return rule == TableRule::saga || kind != Acceleration::catalyst;
-  }
-  // A jump makes SAG's table stale: an inner problem has to settle before its solution tells anything. Without one
-  // only the pull gives momentum, at most 1 - exp(-contraction).
+  // A jump makes SAG's table stale: an inner problem has to settle before its solution tells anything. Catalyst, whose
+  // centers move every time, is better off without jumps. SAG follows w' = -T (d + kappa (w - y)), d' = h w - d along a
+  // direction of curvature h, time in epochs of length T: where T h is large, w swings, and dies out by exp(-(1 +
+  // kappa T)/2) per epoch. Flat directions would rather have kappa T = 1.
   static InnerRule inner_rule(std::optional<Acceleration> kind) {
     constexpr double any = std::numeric_limits<double>::infinity();
-    if (rule == TableRule::saga) return {0.5, any};
-    return {jumps(kind) ? 1.0 : 2.0, 1};
+    if (rule == TableRule::saga) return {0.5, any, true};
+    if (kind == Acceleration::catalyst) return {1.5, any, false};
+    return {1, 1, true};
   }
 
   void begin() {
@@ -217,7 +215,6 @@ class TableSolver final : public Solver {
   StepRule<View> steps_;
   Iterate iterate_;
   OuterLoop outer_;
-  bool jumps_;  // to a new center; SAG under Catalyst, whose centers move every time, is better drawn there
   std::vector<double> table_;
   std::size_t rows_seen_ = 0;
   double mass_seen_ = 0;

@@ -1,5 +1,6 @@
 """Catalyst (H. Lin, J. Mairal, Z. Harchaoui, JMLR 2018) and QNing (same authors, SIAM J. Optim.
-2019) around SVRG: centers y of min_v F(v, b) + kappa/2 |v - y|^2, v the scaled coefficients."""
+2019) around SAG and SVRG: centers y of min_v F(v, b) + kappa/2 |v - y|^2, v the scaled
+coefficients."""
 
 import numpy as np
 
@@ -9,9 +10,18 @@ FIRST = (np.sqrt(5) - 1) / 2
 
 
 class OuterLoop:
-    def __init__(self, mu, kind):
+    def __init__(self, mu, kind, contraction=1.0, jumps=True):
         self.mu, self.kind, self.kappa, self.plain = mu, kind, 0.0, 0
+        self.contraction, self.jumps = contraction, jumps
+        self.share = 1.0 if jumps else 1 - np.exp(-contraction)
         self.v, self.move, self.taken_back = 0.0, np.inf, 0
+
+    def begin_epoch(self, w, units, length):
+        """kappa, its pull on w, and where the epoch begins, for w = units v."""
+        y = self.advance(w / units, length)
+        if y is None:
+            return 0.0, 0.0, w
+        return self.kappa, self.kappa * y / units, y * units if self.jumps else w
 
     def advance(self, v, length):
         """The next center after the inner solution v; None while v is the plain solver's."""
@@ -21,10 +31,10 @@ class OuterLoop:
         if self.kappa == 0:
             last, self.move = self.move, np.linalg.norm(v - self.v)
             self.v = v
-            if self.move < np.exp(-1) * last:
+            if self.move < np.exp(-self.contraction) * last:
                 return None
         if self.kappa == 0 or length > 2 * self.length:
-            self.length, self.kappa = length, max(1 / length - self.mu, 0.0)
+            self.length, self.kappa = length, max(self.contraction / length - self.mu, 0.0)
             self.y, self.v, self.a = v, v, FIRST
             self.pairs, self.trial, self.last = [], False, None
         elif self.kind == "catalyst":
@@ -34,10 +44,11 @@ class OuterLoop:
         return self.y
 
     def extrapolated(self, v, q):
-        a = FIRST if (self.y - v) @ (v - self.v) > 0 else self.a
+        aim = self.v + self.share * (self.y - self.v)
+        a = FIRST if (aim - v) @ (v - self.v) > 0 else self.a
         square = a**2
         self.a = (q - square + np.sqrt((q - square) ** 2 + 4 * square)) / 2
-        return v + a * (1 - a) / (square + self.a) * (v - self.v)
+        return v + a * (1 - a) / (square + self.a) / self.share * (v - self.v)
 
     def quasi_newton(self, v):
         g, risen, radius = self.kappa * (self.y - v), False, np.linalg.norm(self.y - v)

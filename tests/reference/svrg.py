@@ -28,9 +28,9 @@ def svrg_epochs(problem, rule, w, b, *, seed, inner_length=2.0, iterate="last", 
         rule.relax(epoch)
         step = rule.step(True)
         units, kappa = np.sqrt(rule.factors), 0.0
-        y = None if outer is None else outer.advance(w / units, steps * step)
-        if y is not None:
-            kappa, mean, w = outer.kappa, mean - outer.kappa * y / units, y * units
+        if outer is not None:
+            kappa, pull, w = outer.begin_epoch(w, units, steps * step)
+            mean -= pull
         taken, path = steps, []
         if iterate == "random":
             taken = 1 + (philox_words(seed, 2**64 - 1 - epoch, 0)[0] * steps >> 64)

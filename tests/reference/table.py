@@ -1,12 +1,14 @@
 """SAG (N. Le Roux, M. Schmidt, F. Bach, NIPS 2012) and SAGA (A. Defazio, F. Bach,
 S. Lacoste-Julien, NIPS 2014): a table of derivatives g_i and the sum d = sum_i s_i g_i x_i."""
 
+import itertools
+
 import numpy as np
 
 from finitesum import _core
 
 
-def table_epochs(problem, rule, w, b, *, seed, mass_growth=0.0):
+def table_epochs(problem, rule, w, b, *, seed, mass_growth=0.0, outer=None):
     """Yields (w, b, table) after each epoch. The mass that divides d is the weight of the rows seen
     so far; with `mass_growth` it, and the step, follow only in jumps by that share. From w = 0 the
     table starts empty, else full."""
@@ -18,10 +20,13 @@ def table_epochs(problem, rule, w, b, *, seed, mass_growth=0.0):
     importance = (
         _core.SmoothnessSampler(rule.rows, 0.0).importance() if rule.lipschitz else np.ones(n)
     )
-    epoch = 0
-    while True:
+    units = np.sqrt(rule.factors)
+    for epoch in itertools.count():
         rule.relax(epoch)
         step = rule.step(len(seen) / n)
+        kappa = pull = 0.0
+        if outer is not None and len(seen) == n:
+            kappa, pull, w = outer.begin_epoch(w, units, n * step)
         for i in _core.draws(seed, epoch, 0, n, n, rule.rows if rule.lipschitz else None):
             x, s = rule.X[i], problem.s[i]
             z = x @ w + b
@@ -39,9 +44,9 @@ def table_epochs(problem, rule, w, b, *, seed, mass_growth=0.0):
             change, table[i] = s * (g - table[i]), g
             unbiased = 1 / mass if rule.solver == "sag" else importance[i] * n / problem.S
             steps = step * rule.factors
-            w = problem.prox(w - steps * (d / mass + change * unbiased * x), steps)
+            w = problem.prox(w - steps * (d / mass - pull + change * unbiased * x), steps)
+            w /= 1 + step * kappa / (1 + steps * problem.l2)
             if problem.intercept:
                 b = problem.prox_intercept(b - step * (d_b / mass + change * unbiased), step)
             d, d_b = d + change * x, d_b + change
         yield w, b - w @ np.broadcast_to(rule.centers, w.shape), table
-        epoch += 1
