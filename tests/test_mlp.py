@@ -382,6 +382,19 @@ def test_ctrl_c_is_heard_within_an_epoch() -> None:
     assert ends_early(fit)
 
 
+def test_ctrl_c_ends_a_loop_around_partial_fit() -> None:
+    def press(_: Any) -> None:
+        raise KeyboardInterrupt
+
+    X, y = design(), target(MLPRegressor)
+    model = small(MLPRegressor).partial_fit(X, y)
+    before = model.predict(X)
+    with pytest.raises(KeyboardInterrupt):
+        model.set_params(callbacks=press).partial_fit(X, y)
+    assert np.array_equal(model.predict(X), before)
+    assert model.set_params(callbacks=None).partial_fit(X, y).history_["epoch"].tolist() == [1, 2]
+
+
 @pytest.mark.parametrize("goes_on", [False, True])
 def test_a_fit_that_raises_leaves_the_estimator_as_it_was(goes_on: bool) -> None:
     X, y = design(), target(MLPRegressor)

@@ -111,7 +111,7 @@ class MultilayerPerceptron(BaseEstimator):  # type: ignore[misc]  # untyped base
             "momentum": float(self.momentum)
         }
 
-    def _plan(self, n_samples: int, max_iter: int) -> Plan:
+    def _plan(self, n_samples: int, max_iter: int | None) -> Plan:
         batch_size = 200 if self.batch_size == "auto" else int(self.batch_size)
         if self.batch_size != "auto" and batch_size > n_samples:
             warnings.warn(
@@ -125,7 +125,7 @@ class MultilayerPerceptron(BaseEstimator):  # type: ignore[misc]  # untyped base
         decoupled = self.optimizer == "adamw"
         return Plan(
             batch_size=min(batch_size, n_samples),
-            max_iter=max_iter,
+            max_iter=max_iter or 1,
             shuffle=bool(self.shuffle),
             learning_rate=self.learning_rate if follows_rate else "constant",
             rate=float(self.learning_rate_init),
@@ -149,6 +149,7 @@ class MultilayerPerceptron(BaseEstimator):  # type: ignore[misc]  # untyped base
             if callable(callbacks)
             else callbacks,
             n_threads=int(self.n_threads or 0),
+            keeps_interrupted=max_iter is not None,
         )
 
     def _new_network(
@@ -184,9 +185,12 @@ class MultilayerPerceptron(BaseEstimator):  # type: ignore[misc]  # untyped base
         validation: tuple[Rows, NDArray[Any]] | None,
         *,
         goes_on: bool,
-        max_iter: int,
+        max_iter: int | None,
     ) -> None:
-        """Fit a network to validated data and set the attributes, unless something raises."""
+        """Fit a network to validated data and set the attributes, unless something raises.
+
+        ``max_iter=None`` is one epoch of partial_fit, whose caller Ctrl-C is meant for.
+        """
         total_weight(weight, X.shape[0])
         if goes_on:
             network, progress = copy.deepcopy(self._network), self._progress.copy()
@@ -222,7 +226,7 @@ class MultilayerPerceptron(BaseEstimator):  # type: ignore[misc]  # untyped base
         training: Rows,
         progress: Progress,
         validation: tuple[Rows, NDArray[Any]] | None,
-        max_iter: int,
+        max_iter: int | None,
     ) -> None:
         plan = self._plan(len(training.rows), max_iter)
         if plan.batch_size < 2 and network.places("batch_norm"):
@@ -237,7 +241,7 @@ class MultilayerPerceptron(BaseEstimator):  # type: ignore[misc]  # untyped base
             return self._validation_score(network, held, y), loss / held.total_weight()
 
         before = progress.n_epochs
-        with open_progress(int(self.verbose), max_iter, 1) as show:
+        with open_progress(int(self.verbose), plan.max_iter, 1) as show:
             self.stopping_ = run_epochs(
                 network, training, plan, progress, validate if validation else None, show
             )

@@ -53,6 +53,7 @@ class Plan:
     augment: Callable[[Any, np.random.Generator], Any] | None
     callbacks: Sequence[Callback]
     n_threads: int
+    keeps_interrupted: bool  # or Ctrl-C is meant for the caller
 
 
 @dataclass
@@ -145,6 +146,8 @@ def run_epochs(
                 stopping = "tol"
                 break
     except KeyboardInterrupt:
+        if not plan.keeps_interrupted:
+            raise
         warnings.warn("Training interrupted by user.", stacklevel=4)
         stopping = "interrupted"
     if progress.best is not None and plan.restore_best:

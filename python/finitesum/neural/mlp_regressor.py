@@ -230,7 +230,7 @@ class MLPRegressor(RegressorMixin, MultilayerPerceptron):  # type: ignore[misc] 
             X, y = self._validated(X, y, reset=not goes_on)
             weight = sample_weights(sample_weight, X)
             target = self._target(y)
-            self._fit(X, y, target, weight, layers, None, goes_on=goes_on, max_iter=1)
+            self._fit(X, y, target, weight, layers, None, goes_on=goes_on, max_iter=None)
         return self
 
     def _validated(self, X: Any, y: Any, reset: bool) -> tuple[Any, NDArray[Any]]:
