@@ -161,6 +161,29 @@ def test_paths_are_the_twins(layout, penalty, average):
     assert_allclose(found, twin(penalty=penalty, average=weights, start=20), atol=1e-12)
 
 
+@pytest.mark.parametrize("rate", ["constant", "inverse", "exponential"])
+@pytest.mark.parametrize("penalty", ["l1", "elasticnet"])
+def test_averages_know_when_rare_columns_became_zero(rate, penalty):
+    rng = np.random.default_rng(0)
+    A = rng.normal(size=(1500, 12)) * (rng.random((1500, 12)) < np.geomspace(0.5, 2e-3, 12))
+    y = np.sign(A[:, 0] + rng.normal(size=1500))
+    eta = {
+        "constant": lambda t: 0.1, "inverse": lambda t: 5 / t,
+        "exponential": lambda t: 0.5 * np.exp(-4e-3 * (t - 1)),
+    }[rate]  # fmt: skip
+    schedule = {"eta0": eta(1), "decay": 4e-3}
+    alpha, l1_ratio = PENALTIES[penalty]
+    found, _ = core(
+        sp.csr_array(A), penalty=penalty, y=y, rate=rate, schedule=schedule, average="uniform",
+        epochs=2,
+    )  # fmt: skip
+    expected = sgd(
+        A, y, LOSSES["logistic"][1], eta, l1=alpha * l1_ratio, l2=alpha * (1 - l1_ratio),
+        average=lambda k: 1.0, epochs=2,
+    )  # fmt: skip
+    assert_allclose(found, expected, atol=1e-12)
+
+
 @each_layout
 @pytest.mark.parametrize("clip", [("none", 1.0), ("value", 0.05), ("norm", 0.1)])
 @pytest.mark.parametrize("ball", [("none", 1.0), ("l1", 0.4), ("l2", 0.2)])

@@ -210,13 +210,36 @@ class Weights {
   // sign(u) (|u| A - B) up to the step at which the level reached |u|.
   double path_sum(double u) const {
     if (u == 0) return 0;
-    const Total* total = &totals_.back();
-    if (math::abs(u) <= total->level) {
-      total = &*std::partition_point(totals_.begin(), totals_.end(),
-                                     [&](const Total& each) { return each.level < math::abs(u); });
-      --total;
+    const Total& total = math::abs(u) <= totals_.back().level ? last_below(math::abs(u)) : totals_.back();
+    return u * total.a - math::copysign(total.b, u);
+  }
+  // The last total with a level below `height`, 0 < height <= the last level. Levels rise smoothly: a line between two
+  // of them points near the place, and a second look a little further closes in on it from the other side.
+  const Total& last_below(double height) const {
+    std::size_t low = 0;
+    std::size_t high = totals_.size() - 1;
+    while (high - low > 16) {
+      const std::size_t span = high - low;
+      const double share = (height - totals_[low].level) / (totals_[high].level - totals_[low].level);
+      const double offset =
+          share > 0 && share < 1 ? share * static_cast<double>(span) : 1;  // infinite levels: no share
+      const std::size_t guess = low + std::clamp<std::size_t>(static_cast<std::size_t>(offset), 1, span - 1);
+      const std::size_t step = span / 16;
+      if (totals_[guess].level < height) {
+        low = guess;
+        if (high - low > step && !(totals_[low + step].level < height)) high = low + step;
+      } else {
+        high = guess;
+        if (high - low > step && totals_[high - step].level < height) low = high - step;
+      }
+      const std::size_t middle = low + (high - low) / 2;  // halves the span in any case
+      (totals_[middle].level < height ? low : high) = middle;
     }
-    return u * total->a - math::copysign(total->b, u);
+    while (high - low > 1) {
+      const std::size_t middle = low + (high - low) / 2;
+      (totals_[middle].level < height ? low : high) = middle;
+    }
+    return totals_[low];
   }
 
   // |w|_1 / P, or |w|_2^2 / P^2 (where there is no level).
