@@ -84,13 +84,12 @@ def test_same_curve_as_scikit_learn(case: str, n_classes: int) -> None:
     for mine, their in zip(ours.intercepts_, start.intercepts_, strict=True):
         mine[...] = their
     fresh = small(Estimator, warm_start=True, **options)
-    fresh._network, fresh._progress = ours._network, type(ours._progress)(ours._progress.seed)
-    fresh.n_features_in_ = P
-    if n_classes:
-        fresh.classes_, fresh._label_binarizer = ours.classes_, ours._label_binarizer
-    fresh._network.optimizer = fresh._optimizer()
-    fresh._network.core.set_optimizer(*fresh._optimizer())
+    vars(fresh).update({name: v for name, v in vars(ours).items() if name.endswith("_")})
+    fresh._network, fresh._progress = ours._network, type(ours._progress)(0)
+    fresh._network.optimizer = ("none", {})  # another rule begins without a past
     fresh._network.core.n_steps = 0
+    if n_classes:
+        fresh._label_binarizer = ours._label_binarizer
     fresh.fit(X, y)
     theirs.fit(X, y)
     np.testing.assert_allclose(fresh.loss_curve_, theirs.loss_curve_, rtol=1e-9)
@@ -382,6 +381,18 @@ def test_ctrl_c_is_heard_within_an_epoch() -> None:
     assert ends_early(fit)
 
 
+def test_what_may_change_between_fits() -> None:
+    X, y = design(), target(MLPRegressor)
+    model = small(MLPRegressor, warm_start=True, optimizer="momentum").fit(X, y)
+    before = model.coefs_[0].copy()
+    model.set_params(dropout=0.2, optimizer="adam", learning_rate_init=1e-300).fit(X, y)
+    np.testing.assert_array_equal(model.coefs_[0], before)
+    assert [kind for kind, _ in model._network.layers].count("dropout") == 2
+    with pytest.raises(ValueError, match="parameters of the same shapes"):
+        model.set_params(hidden_layer_sizes=(8, 4)).fit(X, y)
+    np.testing.assert_array_equal(model.coefs_[0], before)
+
+
 def test_ctrl_c_ends_a_loop_around_partial_fit() -> None:
     def press(_: Any) -> None:
         raise KeyboardInterrupt
@@ -475,6 +486,7 @@ def test_bad_options_are_refused() -> None:
         ({"optimizer_options": {"beta1": 0.5}}, "needs optimizer"),
         ({"optimizer": "adam", "optimizer_options": {"beta": 0.5}}, "optimizer_options: "),
         ({"clip": ("value", -1)}, "clip must be None or"),
+        ({"optimizer": "rprop", "l1_ratio": 0.5}, "has no L1 prox"),
         ({"label_smoothing": 1.0}, "label_smoothing"),
         ({"augment": lambda X, random: X[:, 1:]}, "keep the shape"),
     ]:

@@ -15,6 +15,7 @@ from sklearn.utils._tags import Tags
 from sklearn.utils.validation import check_is_fitted, validate_data
 from threadpoolctl import threadpool_limits
 
+from finitesum import _core
 from finitesum._validation import (
     FLOAT_DTYPES,
     core_matrix,
@@ -72,7 +73,8 @@ class MultilayerPerceptron(BaseEstimator):  # type: ignore[misc]  # untyped base
         check_scheme(self.weight_init)
         check_rate("input_dropout", self.input_dropout)
         limited("clip", self.clip, ("value", "norm"))
-        self._optimizer()
+        rule, options = self._optimizer()
+        _core.Optimizer(rule, options, l1=self.alpha * self.l1_ratio)  # not all take L1
         layers = multilayer(
             hidden_layers(
                 self.hidden_layer_sizes, self.batch_norm, self.dropout, self.drop_connect
@@ -161,7 +163,7 @@ class MultilayerPerceptron(BaseEstimator):  # type: ignore[misc]  # untyped base
             raise ValueError(
                 f"input_shape={self.input_shape!r} does not fit X, which has {n_features} features."
             )
-        network = Network(
+        return Network(
             inputs,
             [*layers, ("dense", {"n_outputs": n_outputs})],
             head,
@@ -170,8 +172,6 @@ class MultilayerPerceptron(BaseEstimator):  # type: ignore[misc]  # untyped base
             seed=seed,
             dtype=self.dtype or dtype,
         )
-        initialize(network, self.weight_init, seed, self.activation)
-        return network
 
     # The fit
 
@@ -192,14 +192,13 @@ class MultilayerPerceptron(BaseEstimator):  # type: ignore[misc]  # untyped base
         ``max_iter=None`` is one epoch of partial_fit, whose caller Ctrl-C is meant for.
         """
         total_weight(weight, X.shape[0])
+        progress = self._progress.copy() if goes_on else Progress(draw_seed(self.random_state))
+        dtype = self._network.dtype if goes_on else X.dtype
+        network = self._new_network(layers, X.shape[1], target, dtype, progress.seed)
         if goes_on:
-            network, progress = copy.deepcopy(self._network), self._progress.copy()
-            n_inputs = np.prod(network.description["inputs"])
-            if n_inputs != X.shape[1] or network.core.n_outputs != target[2]:
-                raise ValueError("X or y has another number of columns than in the fit before.")
+            network.take_over(self._network)
         else:
-            progress = Progress(draw_seed(self.random_state))
-            network = self._new_network(layers, X.shape[1], target, X.dtype, progress.seed)
+            initialize(network, self.weight_init, progress.seed, self.activation)
         training = Rows(X, target[1], weight, np.arange(X.shape[0]))
         if validation is None and self.early_stopping:
             training, validation = self._split(training, y, progress.seed)

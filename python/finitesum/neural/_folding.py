@@ -66,7 +66,7 @@ def folded(network: Network) -> Network:
         network.optimizer,
         label_smoothing=description["label_smoothing"],
         seed=description["seed"],
-        dtype=np.float32 if description["is_single"] else np.float64,
+        dtype=network.dtype,
     )
     for place, found in enumerate(values):
         for name, target in plain.arrays(place).items():

@@ -65,6 +65,11 @@ class Network:
         return core
 
     @property
+    def dtype(self) -> np.dtype[Any]:
+        """Type of all computations."""
+        return np.dtype(np.float32 if self.description["is_single"] else np.float64)
+
+    @property
     def layers(self) -> list[tuple[str, dict[str, float]]]:
         """Kind and options of each layer."""
         layers: list[tuple[str, dict[str, float]]] = self.description["layers"]
@@ -92,6 +97,29 @@ class Network:
         targets = [self.core.flat_parameters, *(array for _, _, array in self.core.state)]
         for target, values in zip(targets, snapshot, strict=True):
             target[...] = values
+
+    def take_over(self, before: "Network") -> None:
+        """Go on where another network is, whose parameters are of the same shapes.
+
+        Raises
+        ------
+        ValueError
+            If they are not.
+        """
+        shapes = [
+            [(name, array.shape) for _, name, array in core.parameters + core.state]
+            for core in (self.core, before.core)
+        ]
+        if shapes[0] != shapes[1]:
+            raise ValueError(
+                "warm_start and partial_fit go on with parameters of the same shapes: layers, "
+                "features or outputs differ from those of the fit before."
+            )
+        self.restore(before.snapshot())
+        self.core.n_steps = before.core.n_steps
+        if self.optimizer[0] == before.optimizer[0]:  # another rule begins without a past
+            for slot, values in zip(self.core.slots, before.core.slots, strict=True):
+                slot[...] = values
 
     def predict(self, X: CoreMatrix, n: int, *, raw: bool = False) -> NDArray[Any]:
         """Predict probabilities or means of n rows, or, if raw, the last layer's outputs."""

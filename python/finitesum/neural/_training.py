@@ -115,7 +115,7 @@ def run_epochs(
     """
     matrix = core_matrix(training.X)
     start = time.monotonic()
-    if progress.rate is None:
+    if progress.rate is None or plan.learning_rate == "constant":
         progress.rate = plan.rate
     if progress.last is not None:
         network.restore(progress.last)
