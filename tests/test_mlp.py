@@ -199,6 +199,7 @@ print(status("VmHWM") - before)
 """
 
 
+@pytest.mark.slow
 def test_sparse_batches_are_never_dense() -> None:
     if not os.access("/proc/self/status", os.R_OK):
         pytest.skip("needs /proc/self/status to measure memory")
