@@ -111,6 +111,10 @@ def test_probabilities_are_scikit_learns(loss, y):
     for rows in (X, 30 * X, -30 * X, 0 * X):
         assert_allclose(ours.predict_proba(rows), theirs.predict_proba(rows), atol=1e-12)
     assert_allclose(np.exp(ours.predict_log_proba(X)), ours.predict_proba(X), atol=1e-12)
+    for rows in (1e4 * X, -1e4 * X):
+        assert_allclose(ours.predict_proba(rows).sum(axis=1), 1, rtol=1e-12)
+        if loss == "log_loss":  # where probabilities underflow, too
+            assert np.isfinite(ours.predict_log_proba(rows)).all()
 
 
 def test_no_probabilities_of_other_losses():

@@ -5,6 +5,7 @@ from typing import Any, Self
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
+from scipy.special import expit, log_expit, log_softmax, softmax
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.utils import assert_all_finite
 from sklearn.utils._tags import Tags
@@ -163,6 +164,22 @@ class RegressorModel(RegressorMixin, LinearModel):  # type: ignore[misc]  # unty
 def n_outputs_of(classes: NDArray[Any]) -> int:
     """Count the problems of one class against the rest: one is enough for two classes."""
     return 1 if len(classes) == 2 else len(classes)
+
+
+def probabilities(scores: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Probabilities of two classes by one logistic score, or of several by one of theirs each."""
+    if scores.ndim == 1:
+        return np.column_stack([expit(-scores), expit(scores)])
+    of_several: NDArray[np.float64] = softmax(scores, axis=1)
+    return of_several
+
+
+def log_probabilities(scores: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Their logarithms, finite where they underflow."""
+    if scores.ndim == 1:
+        return np.column_stack([log_expit(-scores), log_expit(scores)])
+    of_several: NDArray[np.float64] = log_softmax(scores, axis=1)
+    return of_several
 
 
 def class_weighted(

@@ -5,12 +5,12 @@ from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit, log_expit, log_softmax, softmax
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from finitesum.linear._base import LinearEstimator
 from finitesum.linear._classifier import LinearClassifier, alpha_from_c
 from finitesum.linear._docstrings import with_shared_sections
+from finitesum.linear._model import log_probabilities, probabilities
 from finitesum.linear._solve import Callback, Problem
 
 
@@ -135,11 +135,7 @@ class LogisticRegression(LinearClassifier):
         ndarray of shape (n_samples, n_classes)
             Probabilities.
         """
-        scores = self.decision_function(X)
-        if scores.ndim == 1:
-            return np.column_stack([expit(-scores), expit(scores)])
-        probabilities: NDArray[np.float64] = softmax(scores, axis=1)
-        return probabilities
+        return probabilities(self.decision_function(X))
 
     def predict_log_proba(self, X: Any) -> NDArray[np.float64]:
         """Predict the logarithms of the class probabilities, finite where those underflow.
@@ -154,8 +150,4 @@ class LogisticRegression(LinearClassifier):
         ndarray of shape (n_samples, n_classes)
             Logarithms of `predict_proba`.
         """
-        scores = self.decision_function(X)
-        if scores.ndim == 1:
-            return np.column_stack([log_expit(-scores), log_expit(scores)])
-        logarithms: NDArray[np.float64] = log_softmax(scores, axis=1)
-        return logarithms
+        return log_probabilities(self.decision_function(X))

@@ -5,14 +5,20 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit, softmax
+from scipy.special import log_expit
 from sklearn.model_selection import StratifiedShuffleSplit
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import validate_data
 
 from finitesum._validation import FLOAT_DTYPES, sample_weights, unchanged_on_error
-from finitesum.linear._model import ClassifierModel, class_weighted, n_outputs_of
+from finitesum.linear._model import (
+    ClassifierModel,
+    class_weighted,
+    log_probabilities,
+    n_outputs_of,
+    probabilities,
+)
 from finitesum.linear._solve import Callback
 from finitesum.linear._targets import Columns, OneAgainstRest, Targets, class_codes
 from finitesum.sgd._base import SGDEstimator
@@ -347,19 +353,15 @@ class SGDClassifier(ClassifierModel, SGDEstimator):
         ndarray of shape (n_samples, n_classes)
             Probabilities.
         """
-        scores = self.decision_function(X)
-        if self._n_classes():
-            probabilities: NDArray[np.float64] = softmax(scores, axis=1)
-            return probabilities
-        smooth = self.loss == "log_loss"
-        each = expit(scores) if smooth else (np.clip(scores, -1.0, 1.0) + 1.0) / 2.0
+        if self.loss == "log_loss":
+            return probabilities(self._logistic_scores(X))
+        each = (np.clip(self.decision_function(X), -1.0, 1.0) + 1.0) / 2.0
         if each.ndim == 1:
-            rest = expit(-scores) if smooth else 1.0 - each
-            return np.column_stack([rest, each])
+            return np.column_stack([1.0 - each, each])
         total = each.sum(axis=1, keepdims=True)
         each[total[:, 0] == 0.0] = 1.0  # no class has any: all are alike, as in scikit-learn
-        probabilities = each / each.sum(axis=1, keepdims=True)
-        return probabilities
+        of_several: NDArray[np.float64] = each / each.sum(axis=1, keepdims=True)
+        return of_several
 
     @available_if(_gives_probabilities)  # type: ignore[untyped-decorator]
     def predict_log_proba(self, X: Any) -> NDArray[np.float64]:
@@ -373,8 +375,18 @@ class SGDClassifier(ClassifierModel, SGDEstimator):
         Returns
         -------
         ndarray of shape (n_samples, n_classes)
-            Logarithms of `predict_proba`, minus infinity where that is zero.
+            Logarithms of `predict_proba`; with "modified_huber" minus infinity where that is zero.
         """
+        if self.loss == "log_loss":
+            return log_probabilities(self._logistic_scores(X))
         with np.errstate(divide="ignore"):
             logarithms: NDArray[np.float64] = np.log(self.predict_proba(X))
         return logarithms
+
+    def _logistic_scores(self, X: Any) -> NDArray[np.float64]:
+        """Give what the probabilities are the logistic function, or the softmax, of."""
+        scores = self.decision_function(X)
+        if scores.ndim == 1 or self._n_classes():
+            return scores
+        each: NDArray[np.float64] = log_expit(scores)  # p_k / sum p = softmax of log p
+        return each
