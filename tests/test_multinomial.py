@@ -13,13 +13,14 @@ from sklearn import linear_model as sklearn_linear
 
 from finitesum import _core
 from reference.column_scaling import column_scaling
-from reference.multinomial import Multinomial, svrg_epochs, table_epochs
+from reference.multinomial import Multinomial, lbfgs_epochs, svrg_epochs, table_epochs
 from reference.problem import LAYOUTS
 from reference.random_problems import PENALTIES, random_matrix
 from reference.step_size import StepRule
 
 STOCHASTIC = ["sag", "saga", "svrg"]
-SOLVERS = [*STOCHASTIC, "newton"]
+L1_SOLVERS = [*STOCHASTIC, "newton"]
+SOLVERS = [*L1_SOLVERS, "lbfgs"]
 EPOCHS = (1, 2, 5)
 each_solver = pytest.mark.parametrize("solver", SOLVERS)
 each_penalty = pytest.mark.parametrize("penalty", PENALTIES)
@@ -38,6 +39,10 @@ def random_multinomial(
         s[:K] += 0.5
     alpha, l1_ratio = PENALTIES[penalty]
     return Multinomial(X, y, s, "multinomial", 1.0, alpha, l1_ratio, intercept, K)
+
+
+def solvers_for(problem):
+    return L1_SOLVERS if problem.l1 > 0 else SOLVERS
 
 
 def fit(problem, X=None, **options):
@@ -78,6 +83,8 @@ def twin(
     scaling = column_scaling(problem, sparse) if scaled else (1.0, 0.0)
     rule = StepRule(problem, solver, step_size, sampling == "lipschitz", scaling=scaling)
     W, b = start(problem, warm) if begin is None else begin
+    if solver == "lbfgs":
+        return list(islice(lbfgs_epochs(problem, W, b), max(EPOCHS)))
     if solver == "svrg":
         epochs = svrg_epochs(problem, rule, W, b, seed=seed)
     else:
@@ -127,6 +134,35 @@ def test_default_steps_are_the_twins(solver, sampling):
         assert_allclose(result["history"]["step_size"][-1], rule.step(True), rtol=1e-13)
 
 
+@pytest.mark.parametrize("penalty", ["l2", "none"])
+def test_iterates_of_lbfgs_are_the_twins(penalty):
+    cases = product([False, True], [False, True], [False, True])
+    for case, (intercept, weighted, warm) in enumerate(cases):
+        problem = random_multinomial(
+            penalty, n=60, K=2 + case, intercept=intercept, weighted=weighted, seed=case
+        )
+        path = twin(problem, "lbfgs", sparse=False, warm=warm)
+        for layout, k in product(LAYOUTS, EPOCHS):
+            result = core(problem, "lbfgs", LAYOUTS[layout](problem.X), max_iter=k, warm=warm)
+            assert result["n_iter"] == k
+            assert_same(result, *path[k - 1], rtol=1e-9)
+
+
+@pytest.mark.parametrize("sparse", [False, True])
+def test_lbfgs_steps_in_units_of_the_columns(sparse):
+    base = random_multinomial("l2", n=200, p=8, density=1.0, seed=2)
+    epochs = []
+    for scales in (np.ones(8), np.logspace(-4, 4, 8)):
+        problem = replace(base, X=base.X * scales, alpha=1e-12)
+        X = LAYOUTS["csr int32 float64" if sparse else "dense float64"](problem.X)
+        result = fit(problem, X, solver="lbfgs", tol=1e-6, max_iter=1000)
+        assert result["converged"]
+        epochs.append(result["n_iter"])
+    assert epochs[1] <= 3 * epochs[0]
+    plain = {"solver_options": {"scale_columns": False}}
+    assert not fit(problem, X, solver="lbfgs", tol=1e-6, max_iter=1000, **plain)["converged"]
+
+
 @pytest.mark.parametrize("sampling", ["cyclic", "shuffle", "adaptive"])
 @pytest.mark.parametrize(
     ("solver", "step_rule"),
@@ -166,7 +202,7 @@ def test_gap_bounds_the_distance_to_the_optimum(seed):
     best = fit(problem, solver="newton", tol=1e-13, max_iter=200)
     smallest = problem.objective(best["coef"], best["intercept"])
     X = LAYOUTS[list(LAYOUTS)[seed % len(LAYOUTS)]](problem.X)
-    for solver, max_iter in product(SOLVERS, (1, 2, 5, 30)):
+    for solver, max_iter in product(solvers_for(problem), (1, 2, 5, 30)):
         result = fit(problem, X, solver=solver, max_iter=max_iter, tol=0.0, seed=seed)
         objective = problem.objective(result["coef"], result["intercept"])
         assert_allclose(result["objective"], objective, rtol=1e-12)
@@ -194,7 +230,7 @@ def test_newton_is_at_a_stationary_point(seed):
         assert abs(b.sum()) <= 1e-10
 
 
-@each_solver
+@pytest.mark.parametrize("solver", L1_SOLVERS)
 def test_null_model(solver):
     """A penalty beyond which no coefficient pays: the intercepts are log frequencies."""
     problem = replace(random_multinomial("l1", weighted=True), alpha=100.0)
@@ -208,15 +244,17 @@ def test_null_model(solver):
     assert_allclose(result["objective"], result["null_objective"], rtol=1e-12)
 
 
-@each_solver
-@pytest.mark.parametrize("penalty", ["l2", "elastic_net"])
+@pytest.mark.parametrize(
+    ("solver", "penalty"),
+    [*product(SOLVERS, ["l2"]), *product(L1_SOLVERS, ["elastic_net"])],
+)
 def test_weights_are_repeated_rows(solver, penalty):
     problem = random_multinomial(penalty, seed=5)
     counts = np.random.default_rng(1).integers(0, 3, size=problem.n)
     counts[: problem.K] += 1
     index = np.repeat(np.arange(problem.n), counts)
     # without looking: a gap at the level of rounding leaves its square root to the coefficients
-    max_iter = 100 if solver == "newton" else 3000
+    max_iter = 3000 if solver in STOCHASTIC else 100
     beyond = {"solver": solver, "tol": 0.0, "max_iter": max_iter, "check_interval": 10_000}
     for intercept in (True, False):
         weighted = replace(problem, s=counts.astype(float), intercept=intercept)
@@ -251,9 +289,11 @@ def test_without_a_penalty_the_gradient_stops_the_fit(solver):
     assert result["dual_gap"] == np.inf
 
 
-@pytest.mark.parametrize("solver", STOCHASTIC)
 @pytest.mark.parametrize("layout", ["dense float64", "csr int32 float64"])
-@each_penalty
+@pytest.mark.parametrize(
+    ("solver", "penalty"),
+    [*product(L1_SOLVERS, PENALTIES), ("lbfgs", "none"), ("lbfgs", "l2")],
+)
 def test_resume_goes_on_to_the_bit(solver, layout, penalty):
     problem = random_multinomial(penalty, seed=8)
     X = LAYOUTS[layout](problem.X)
@@ -272,7 +312,7 @@ from test_multinomial import *
 bits = []
 for K, penalty in [(3, "l2"), (5, "elastic_net"), (10, "l1"), (16, "l2")]:
     problem = random_multinomial(penalty, n=80, K=K)
-    for solver, layout in product(SOLVERS, LAYOUTS):
+    for solver, layout in product(solvers_for(problem), LAYOUTS):
         result = fit(problem, LAYOUTS[layout](problem.X), solver=solver, max_iter=4, tol=0.0)
         bits += [*result["coef"].ravel(), *result["intercept"], *result["history"]["gap"]]
 print(np.array(bits).tobytes().hex())
@@ -303,6 +343,7 @@ def test_every_instruction_set_gives_the_same_bits():
         ({"n_outputs": 1}, "at least 2"),
         ({"y": np.zeros(9)}, "class numbers"),
         ({"solver": "magic"}, "unknown solver"),
+        ({"solver": "lbfgs", "l1_ratio": 0.1}, "takes no L1 penalty"),
         ({"sampling": "magic"}, "unknown sampling"),
         ({"coef_init": np.zeros(4)}, "coef_init"),
         ({"intercepts_init": np.zeros(2)}, "intercepts_init"),

@@ -253,6 +253,7 @@ def test_every_instruction_set_gives_the_same_bits():
         ({"y": np.zeros(60)}, "y has the wrong shape"),
         ({"y": np.zeros(90, dtype=np.float32)}, "y has the wrong dtype"),
         ({"solver": "newton"}, "one at a time"),
+        ({"solver": "lbfgs"}, "one at a time"),
         ({"solver": "magic"}, "unknown solver"),
         ({"coef_init": np.zeros(4)}, "coef_init"),
         ({"intercepts_init": np.zeros(2)}, "intercepts_init"),

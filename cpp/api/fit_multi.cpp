@@ -21,18 +21,20 @@ namespace {
 template <class View>
 struct NamedSolver {
   const char* name;
+  bool takes_l1;
+  bool takes_separable;  // has something to share between outputs that are problems of their own
   std::unique_ptr<Solver> (*make)(const MultiProblem<View>&, const MultiSetup&);
 };
 
 template <class View>
-constexpr std::array<NamedSolver<View>, 4> named_solvers() {
-  return {{{"sag", make_multi_sag<View>},
-           {"saga", make_multi_saga<View>},
-           {"svrg", make_multi_svrg<View>},
-           {"newton", make_multi_newton<View>}}};
+constexpr std::array<NamedSolver<View>, 5> named_solvers() {
+  return {{{"sag", true, true, make_multi_sag<View>},
+           {"saga", true, true, make_multi_saga<View>},
+           {"svrg", true, true, make_multi_svrg<View>},
+           {"newton", true, false, make_multi_newton<View>},
+           {"lbfgs", false, false, make_multi_lbfgs<View>}}};
 }
 
-// Newton has nothing to share between separable outputs: it is for fit().
 template <class View>
 SolverChoice choose_solver(const MultiProblem<View>& problem) {
   ProblemStatistics statistics = statistics_of(problem, problem.n_outputs);
@@ -45,10 +47,13 @@ SolverChoice choose_solver(const MultiProblem<View>& problem) {
 template <class View>
 std::unique_ptr<Solver> make_solver(const MultiProblem<View>& problem, const MultiSetup& setup,
                                     const std::string& name) {
-  if (name == "newton" && problem.loss.is_separable())
-    throw std::invalid_argument("solver 'newton' takes the outputs of a separable loss one at a time.");
   for (const auto& choice : named_solvers<View>()) {
-    if (name == choice.name) return choice.make(problem, setup);
+    if (name != choice.name) continue;
+    if (problem.loss.is_separable() && !choice.takes_separable)
+      throw std::invalid_argument("solver '" + name + "' takes the outputs of a separable loss one at a time.");
+    if (problem.l1() > 0 && !choice.takes_l1)
+      throw std::invalid_argument("solver '" + name + "' takes no L1 penalty: it needs l1_ratio=0.");
+    return choice.make(problem, setup);
   }
   std::vector<std::string_view> choices{"auto"};
   for (const auto& choice : named_solvers<View>()) choices.emplace_back(choice.name);
@@ -218,9 +223,10 @@ MultiFitResult fit_multi(const MultiFitRequest& request) {
 
 bool suits_several_outputs(std::string_view solver, const SolverOptions& options) {
   const auto solvers = named_solvers<DenseView<double>>();
-  const bool is_there = std::any_of(solvers.begin(), solvers.end(), [&](const auto& s) { return solver == s.name; });
+  const bool is_there =
+      std::any_of(solvers.begin(), solvers.end(), [&](const auto& s) { return solver == s.name && s.takes_separable; });
   const auto rules = option_rules(options);
-  return is_there && solver != "newton" && std::all_of(rules.begin(), rules.end(), [&](const OptionRule& rule) {
+  return is_there && std::all_of(rules.begin(), rules.end(), [&](const OptionRule& rule) {
            const auto& owners = rule.multi_solvers;
            return !rule.is_set || std::find(owners.begin(), owners.end(), solver) != owners.end();
          });

@@ -10,12 +10,13 @@
 namespace finitesum {
 
 // One per column, and one more for a penalized intercept.
-template <class View>
-std::vector<double> column_units(const Problem<View>& problem, const SolverSetup& setup) {
+template <class AnyProblem, class Setup>
+std::vector<double> column_units(const AnyProblem& problem, const Setup& setup) {
+  constexpr bool is_sparse = decltype(AnyProblem::X)::is_sparse;
   std::vector<double> units(problem.n_columns() + (problem.has_penalized_intercept() ? 1 : 0), 1.0);
   const ColumnScaling scaling = scale_columns(problem, setup, false);
   for (std::size_t j = 0; scaling.is_on() && j < problem.n_columns(); ++j)
-    units[j] = 1 / scaling.factors[View::is_sparse ? scaling.classes[j] : j];
+    units[j] = 1 / scaling.factors[is_sparse ? scaling.classes[j] : j];
   return units;
 }
 

@@ -47,7 +47,7 @@ inline std::vector<OptionRule> option_rules(const SolverOptions& options) {
           {"scale_columns",
            options.scale_columns.has_value(),
            {"sag", "saga", "svrg", "lbfgs", "accelerated", "gradient_descent"},
-           {"sag", "saga", "svrg"}},
+           {"sag", "saga", "svrg", "lbfgs"}},
           {"acceleration", options.acceleration.has_value(), {"sag", "saga", "svrg"}, {}}};
 }
 

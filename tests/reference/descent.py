@@ -69,9 +69,10 @@ class TruncatedNewton:
 class LimitedMemory:
     """The two loops over the last ten pairs, in the columns' own units."""
 
-    def __init__(self, problem):
+    def __init__(self, problem, n_outputs=1):
         self.pairs, self.point = [], None
-        self.is_moving = np.append(np.ones(problem.X.shape[1]), float(not free_or_none(problem)))
+        n_coefficients = problem.X.shape[1] * n_outputs
+        self.is_moving = np.append(np.ones(n_coefficients), float(not free_or_none(problem)))
 
     def __call__(self, w, b, slope, ridge):
         at = np.append(w, b), slope * self.is_moving

@@ -1,4 +1,4 @@
-"""Multinomial logistic regression by SAG, SAGA and SVRG: table.py and svrg.py with K outputs."""
+"""Multinomial logistic regression: table.py, svrg.py and descent.py with K outputs."""
 
 from dataclasses import dataclass
 
@@ -6,6 +6,7 @@ import numpy as np
 from scipy.special import logsumexp, softmax
 
 from finitesum import _core
+from reference.descent import LimitedMemory
 from reference.philox import philox_words
 from reference.problem import Problem
 from reference.svrg import drawn_rows
@@ -129,3 +130,26 @@ def svrg_epochs(problem, rule, W, b, *, seed, inner_length=2.0, iterate="last", 
             W, b = (np.mean(each, axis=0) for each in zip(*path, strict=True))
         b = b - centers @ W
         epoch += 1
+
+
+def lbfgs_epochs(problem, W, b):
+    """Yields (W, b) after each step, where free intercepts are at their best."""
+    model = LimitedMemory(problem, problem.K)
+
+    def best(W, b):
+        return problem.best_intercept(W, b) if problem.intercept else b
+
+    b = best(W, b)
+    while True:
+        g, _ = problem.gradient(W, b)
+        slope = np.append((g + problem.l2 * W).ravel(), 0.0)
+        move = model(W.ravel(), 0.0, slope, None)[:-1].reshape(W.shape)
+        start, t = problem.objective(W, b), 1.0
+        promised = np.sum(g * move) + problem.penalty(W + move) - problem.penalty(W)
+        while True:
+            to = best(W + t * move, b)
+            if problem.objective(W + t * move, to) <= start + 1e-4 * t * promised + 1e-15:
+                break
+            t /= 2
+        W, b = W + t * move, to
+        yield W, b

@@ -1,4 +1,4 @@
-// The solvers for K outputs by name. Adding one: its .cpp, a maker here, a line in `solver_choices`
+// The solvers for K outputs by name. Adding one: its .cpp, a maker here, a line in `named_solvers`
 // (api/fit_multi.cpp). finish() of these solvers writes W and b to the places lent by MultiSetup; what it returns means
 // nothing.
 #pragma once
@@ -18,6 +18,8 @@ template <class View>
 std::unique_ptr<Solver> make_multi_svrg(const MultiProblem<View>& problem, const MultiSetup& setup);
 template <class View>
 std::unique_ptr<Solver> make_multi_newton(const MultiProblem<View>& problem, const MultiSetup& setup);
+template <class View>
+std::unique_ptr<Solver> make_multi_lbfgs(const MultiProblem<View>& problem, const MultiSetup& setup);
 
 #define FINITESUM_FOR_MULTI_VIEW(maker, ...) \
   template std::unique_ptr<Solver> maker<__VA_ARGS__>(const MultiProblem<__VA_ARGS__>&, const MultiSetup&);
