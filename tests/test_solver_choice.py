@@ -51,9 +51,10 @@ CASES = {
     "several narrow outputs": (Ridge(), NARROW, 4, "newton"),
     "several wide outputs": (Ridge(), WIDE, 4, "sag"),
     "several classes": (LogisticRegression(), NARROW, 3, "newton"),
-    "several classes, strong penalty": (LogisticRegression(C=0.1), DIGITS, 10, "sag"),
-    "several classes, weak penalty": (LogisticRegression(C=1e2), DIGITS, 10, "newton"),
-    "several wide classes": (LogisticRegression(), WIDE, 3, "sag"),
+    "several classes, weak penalty": (LogisticRegression(C=1e2), DIGITS, 10, "lbfgs"),
+    "several wide classes": (LogisticRegression(), WIDE, 3, "lbfgs"),
+    "several wide classes, strong penalty": (LogisticRegression(C=0.01), WIDE, 3, "sag"),
+    "several wide classes, L1": (LogisticRegression(l1_ratio=1.0), WIDE, 3, "sag"),
     "counts": (PoissonRegressor(), NARROW, 1, "newton"),
 }  # fmt: skip
 
@@ -141,6 +142,10 @@ def test_what_only_sag_has_is_not_passed_over():
         found = fit(replace(wide, alpha=1.0), max_iter=1, **options)
         assert found["solver"] == "sag"
         assert "asked for" in found["auto_report"]["reason"]
+        classes = fitted(LogisticRegression(C=1.0, **options), DIGITS, 10)
+        assert classes.solver_ == "sag"
+        assert "asked for" in classes.auto_report_["reason"]
+    assert fitted(LogisticRegression(C=1.0), DIGITS, 10).solver_ == "lbfgs"
 
 
 def test_several_classes_take_the_cheaper_way():

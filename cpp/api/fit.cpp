@@ -43,11 +43,8 @@ template <class View>
 SolverChoice choose_solver(const Problem<View>& problem, const FitRequest& request, std::size_t n_outputs) {
   ProblemStatistics statistics = statistics_of(problem, n_outputs);
   statistics.is_quadratic = problem.loss.is_quadratic();
-  const auto rules = option_rules(request.options);
-  const bool asks_for_sag = request.sampling != "auto" || request.step_rule != "auto" || request.step_size > 0 ||
-                            std::any_of(rules.begin(), rules.end(), [](const auto& rule) { return rule.is_set; });
-  if (!asks_for_sag) return choose_solver(statistics, {}, "");
-  return choose_solver(statistics, {"newton", "cd", "sag"}, "left by the sampling, step_size or options asked for");
+  if (!asks_for_sag(request)) return choose_solver(statistics, {}, "");
+  return choose_solver(statistics, {"newton", "cd", "sag"}, left_by_what_is_asked_for);
 }
 
 template <class View>

@@ -36,12 +36,13 @@ constexpr std::array<NamedSolver<View>, 5> named_solvers() {
 }
 
 template <class View>
-SolverChoice choose_solver(const MultiProblem<View>& problem) {
+SolverChoice choose_solver(const MultiProblem<View>& problem, const MultiFitRequest& request) {
   ProblemStatistics statistics = statistics_of(problem, problem.n_outputs);
   statistics.is_multinomial = !problem.loss.is_separable();
   statistics.is_quadratic = problem.loss.is_separable() && problem.loss.of_output().is_quadratic();
-  if (statistics.is_multinomial) return choose_solver(statistics, {}, "");
-  return choose_solver(statistics, {"sag"}, "that take several outputs together");
+  if (!statistics.is_multinomial) return choose_solver(statistics, {"sag"}, "that take several outputs together");
+  if (!asks_for_sag(request)) return choose_solver(statistics, {}, "");
+  return choose_solver(statistics, {"newton", "sag"}, left_by_what_is_asked_for);
 }
 
 template <class View>
@@ -140,7 +141,7 @@ template <class View>
 void run(const MultiProblem<View>& problem, const MultiFitRequest& request, NullModels& null, Control& control,
          MultiFitResult& result) {
   check_csr(problem.X, &control);
-  if (request.solver == "auto") result.choice = choose_solver(problem);
+  if (request.solver == "auto") result.choice = choose_solver(problem, request);
   result.solver = request.solver == "auto" ? result.choice.solver : request.solver;
   check_options(request, result.solver, true);
   if (!problem.has_finite_gap()) set_gradient_limits(problem, null);

@@ -52,6 +52,15 @@ void check_request(const Request& request) {
   require(request.time_limit >= 0, "time_limit must not be negative.");
 }
 
+// Whether SAG is asked for by what only it has among the solvers that "auto" takes.
+template <class Request>
+bool asks_for_sag(const Request& request) {
+  const std::vector<OptionRule> rules = option_rules(request.options);
+  return request.sampling != "auto" || request.step_rule != "auto" || request.step_size > 0 ||
+         std::any_of(rules.begin(), rules.end(), [](const OptionRule& rule) { return rule.is_set; });
+}
+inline constexpr std::string_view left_by_what_is_asked_for = "left by the sampling, step_size or options asked for";
+
 // An option that the solver which runs does not have is refused: it would be ignored in silence.
 template <class Request>
 void check_options(const Request& request, const std::string& solver, bool has_several_outputs) {

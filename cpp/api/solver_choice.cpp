@@ -13,18 +13,19 @@ namespace {
 // breast_cancer and random wide data with 0.01, 0.1, 1 and 10 / n for alpha; squared hinge, logistic and squared loss.
 // `python -m bench.peers.auto` tells how well the predictions do.
 namespace ns {
-constexpr double per_row = 15;         // loss, derivative and what belongs to them, in a pass over all rows
-constexpr double newton_row = 40;      // the same in a Newton step, with curvatures and line search
-constexpr double dual_row = 50;        // order and dual step
-constexpr double stochastic_row = 30;  // draw, derivative and table
-constexpr double pair_of_lbfgs = 25;   // per column: ten pairs
+constexpr double per_row = 15;          // loss, derivative and what belongs to them, in a pass over all rows
+constexpr double newton_row = 40;       // the same in a Newton step, with curvatures and line search
+constexpr double dual_row = 50;         // order and dual step
+constexpr double stochastic_row = 30;   // draw, derivative and table
+constexpr double multinomial_row = 30;  // the same per class of a multinomial model
+constexpr double pair_of_lbfgs = 25;    // per coefficient: ten pairs
 constexpr double factor_product = 0.1;
 
 struct Entry {
-  double pass, stochastic, stochastic_l1, dual, column, hessian_product, multinomial_product;
+  double pass, stochastic, stochastic_l1, dual, column, hessian_product, multinomial_product, multinomial_pass;
 };
-constexpr Entry dense{0.4, 1.1, 1.1, 0.6, 0.65, 0.034, 0.15};
-constexpr Entry sparse{1.2, 3.4, 10, 2.0, 2.0, 0.5, 0.5};
+constexpr Entry dense{0.4, 1.1, 1.1, 0.6, 0.65, 0.034, 0.2, 0.2};
+constexpr Entry sparse{1.2, 3.4, 10, 2.0, 2.0, 0.5, 0.5, 0.6};
 }  // namespace ns
 
 class CostModel {
@@ -51,6 +52,7 @@ class CostModel {
     return cost("newton-cg", passes, passes * apart() * full_pass());
   }
   PredictedCost lbfgs() const {
+    if (s_.is_multinomial) return multinomial_lbfgs();
     const double passes = 12 + (is_wide() ? 15 : 40) * std::sqrt(bounded(s_.condition));
     return cost("lbfgs", passes, passes * apart() * (full_pass() + s_.n_columns * ns::pair_of_lbfgs));
   }
@@ -66,13 +68,23 @@ class CostModel {
   PredictedCost sag() const {
     constexpr double shared = 0.5;
     const double passes =
-        s_.is_multinomial ? 10 + 4 * s_.condition : 12 + 6 * std::sqrt(s_.condition) + 0.7 * s_.condition;
+        s_.is_multinomial ? multinomial_sag_passes() : 12 + 6 * std::sqrt(s_.condition) + 0.7 * s_.condition;
     const double per_entry = s_.has_l1 ? entry_.stochastic_l1 : entry_.stochastic;
     const double outputs = s_.n_outputs > 1 ? shared * s_.n_outputs : 1;
     return cost("sag", passes, passes * outputs * (s_.n_stored * per_entry + s_.n_rows * ns::stochastic_row));
   }
 
  private:
+  PredictedCost multinomial_lbfgs() const {
+    const double passes =
+        is_wide() ? 10 * std::pow(1 + bounded(s_.condition), 0.3) : 30 * std::pow(1 + s_.condition, 0.4);
+    const double per_class = s_.n_stored * entry_.multinomial_pass + s_.n_rows * ns::multinomial_row;
+    return cost("lbfgs", passes, passes * s_.n_outputs * (per_class + s_.n_columns * ns::pair_of_lbfgs));
+  }
+  double multinomial_sag_passes() const {
+    return is_wide() ? 10 + 4 * s_.condition : 12 + 25 * std::sqrt(s_.condition) + s_.condition;
+  }
+
   double width() const { return (s_.n_columns + 1) * (s_.is_multinomial ? s_.n_outputs : 1); }
   double apart() const { return s_.is_multinomial ? 1 : s_.n_outputs; }
   double full_pass() const { return s_.n_stored * entry_.pass + s_.n_rows * ns::per_row; }
@@ -101,13 +113,9 @@ std::vector<PredictedCost> predict_costs(const ProblemStatistics& statistics) {
   const CostModel model(statistics);
   std::vector<PredictedCost> costs;
   if (model.suits_newton()) costs.push_back(model.newton());
+  if (!statistics.has_l1) costs.push_back(model.lbfgs());
   if (!statistics.is_multinomial) {
-    if (statistics.has_l1) {
-      costs.push_back(model.cd());
-    } else {
-      costs.push_back(model.lbfgs());
-      costs.push_back(model.newton_cg());
-    }
+    costs.push_back(statistics.has_l1 ? model.cd() : model.newton_cg());
     if (statistics.has_l2) costs.push_back(model.sdca());
   }
   costs.push_back(model.sag());

@@ -57,7 +57,7 @@ class LogisticRegression(LinearClassifier):
     -----
     All classes are fitted together: n_outputs is 1, and the attributes of the report are scalars.
     With more than two classes sag and saga keep n_samples x n_classes numbers, solver "newton" a
-    Hessian of ((n_features + 1) n_classes)^2, and solver "lbfgs" 5 n_samples x n_classes and 26
+    Hessian of ((n_features + 1) n_classes)^2, and solver "lbfgs" 4 n_samples x n_classes and 26
     n_features x n_classes numbers.
 
     Examples
