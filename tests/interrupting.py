@@ -28,6 +28,7 @@ def ctrl_c() -> Iterator[Callable[[float], None]]:
             signal.default_int_handler(number, frame)
 
     def press(after: float) -> None:
+        assert armed, "Ctrl-C must not be pressed after its block"
         timers.append(threading.Timer(after, os.kill, (os.getpid(), signal.SIGINT)))
         timers[-1].start()
 
@@ -71,7 +72,6 @@ def stopped_at_the_start(
                 result = fit(*args, **options)
             except KeyboardInterrupt:  # before the core began or after it was done
                 continue
-        outcome = result["outputs"][0] if "outputs" in result else result
-        if outcome["history"]["passes"][-1] == 0:
+        if result["state"].size == 0:  # the solver has not begun
             return result
     pytest.fail("no Ctrl-C was heard before the first epoch")

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
@@ -111,6 +111,8 @@ signed = st.tuples(magnitudes, st.sampled_from([-1, 1])).map(lambda pair: pair[0
     step=st.floats(1e-6, 1.0),
     k=st.integers(0, 300),
 )
+@example(name="l2", alpha=1.0, w=0.0, drift=-1.0, step=1.0, k=1)  # alpha step k is not small
+@example(name="l2", alpha=0.5, w=1.0, drift=-1.0, step=1.0, k=2)
 @settings(max_examples=400, deadline=None)
 def test_lazy_equals_loop(name, alpha, w, drift, step, k):
     check_lazy_equals_loop(name, alpha, w, drift, step, k)

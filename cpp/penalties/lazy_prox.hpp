@@ -88,9 +88,9 @@ class LazyProx {
   }
 
   // T_k = (k - S_k) / a, which cancels where a k is small; there, with S_j = sum_m (-a)^m C(j + m, m + 1), the series
-  // T_k = sum_m (-a)^m C(k + m + 1, m + 2).
+  // T_k = sum_m (-a)^m C(k + m + 1, m + 2), whose terms fall by a factor of four and more where a k <= 1 / 4.
   double sum_of_sums(double k) const {
-    if (a_ * k > 1.0) return (k - compute_power(k).sum) / a_;
+    if (a_ * k > 0.25) return (k - compute_power(k).sum) / a_;
     double term = k * (k + 1.0) / 2.0;
     double sum = term;
     for (double m = 0.0; m < 30.0 && math::abs(term) > 1e-17 * sum; m += 1.0) {
