@@ -250,7 +250,7 @@ def test_ctrl_c_within_a_multinomial_newton_step_returns_a_whole_iterate() -> No
             model.fit(X, y)
         seen.add(model.stopping_)
         # at zero either the null model's or, rounded otherwise, the solver's
-        assert model.objective_ == pytest.approx(known[model.coef_[0, 0]], rel=1e-13)
+        assert model.objective_ == pytest.approx(known[model.coef_[0, 0]], rel=1e-11)
         assert np.isfinite(model.dual_gap_) or not model.coef_.any()
         if model.stopping_ == "interrupted" and model.coef_.any():
             model.set_params(max_iter=1, callback=None).fit(X, y)
