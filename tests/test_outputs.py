@@ -80,7 +80,7 @@ def test_gaps_bound_the_distance_to_the_optimum(seed):
 @each_solver
 @pytest.mark.parametrize("loss", ["squared", "smoothed_hinge"])
 def test_gaps_are_as_tight_as_those_of_one_output(solver, loss):
-    problem = random_outputs(loss, n=400, p=10, K=4, seed=3)
+    problem = random_outputs(loss, n=400, p=10, K=4, seed=5)
     options = {"solver": solver, "sampling": "uniform", "max_iter": 8, "check_interval": 1}
     together = fit(problem, tol=0.0, **options)
     for k, outcome in enumerate(together["outputs"]):

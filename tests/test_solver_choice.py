@@ -49,7 +49,8 @@ CASES = {
     "many rows and columns, L2": (LogisticRegression(C=30.0), TALL, 1, "sag"),
     "many rows and columns, weak L2": (LogisticRegression(C=1e5), TALL, 1, "newton-cg"),
     "several narrow outputs": (Ridge(), NARROW, 4, "newton"),
-    "several wide outputs": (Ridge(), WIDE, 4, "sag"),
+    "several wide outputs": (Ridge(), WIDE, 4, "sdca"),
+    "several outputs of many rows": (Ridge(alpha=0.2), TALL, 4, "sag"),
     "several classes": (LogisticRegression(), NARROW, 3, "newton"),
     "several classes, weak penalty": (LogisticRegression(C=1e2), DIGITS, 10, "lbfgs"),
     "several wide classes": (LogisticRegression(), WIDE, 3, "lbfgs"),
@@ -153,6 +154,6 @@ def test_several_classes_take_the_cheaper_way():
     one_by_one = fitted(LinearSVC(C=1e-3, intercept_scaling=np.inf), WIDE, 4)
     assert set(one_by_one.solver_) == {"sdca"}
     assert [r["statistics"]["n_outputs"] for r in one_by_one.auto_report_] == 4 * [1]
-    together = fitted(Ridge(), WIDE, 4)
+    together = fitted(Ridge(alpha=0.2), TALL, 4)
     assert set(together.solver_) == {"sag"}
     assert [r["statistics"]["n_outputs"] for r in together.auto_report_] == 4 * [4]

@@ -57,7 +57,7 @@ class CostModel {
     return cost("lbfgs", passes, passes * apart() * (full_pass() + s_.n_columns * ns::pair_of_lbfgs));
   }
   PredictedCost sdca() const {
-    const double passes = 5 + (is_wide() ? 1.3 : 6) * s_.condition;
+    const double passes = 5 + (is_wide() ? 2 * std::sqrt(s_.condition) : 5 * s_.condition);
     return cost("sdca", passes, passes * apart() * (s_.n_stored * entry_.dual + s_.n_rows * ns::dual_row));
   }
   PredictedCost cd() const {

@@ -50,15 +50,18 @@ inline std::size_t below(std::uint64_t bits, std::size_t n) {
   return static_cast<std::size_t>((Wide{bits} * n) >> 64);
 }
 
-// A pseudo-random permutation of [0, n) in O(1) memory: a Feistel network on the smallest even number of bits that
-// holds n, walked along its cycle until it falls inside [0, n) (J. Black, P. Rogaway, "Ciphers with arbitrary finite
-// domains", CT-RSA 2002). Narrow halves mix slowly and get more rounds.
+// A pseudo-random permutation of [0, n) in O(1) memory: a Feistel network on the smallest number of bits that holds n,
+// walked along its cycle until it falls inside [0, n) (J. Black, P. Rogaway, "Ciphers with arbitrary finite domains",
+// CT-RSA 2002). Narrow halves mix slowly and get more rounds.
 class Permutation {
  public:
   Permutation(const Philox& random, std::size_t n) : n_(n) {
-    while (half_bits_ < 32 && (std::uint64_t{1} << (2 * half_bits_)) < n) ++half_bits_;
-    mask_ = (std::uint64_t{1} << half_bits_) - 1;
-    n_rounds_ = half_bits_ < 8 ? max_rounds : 6;
+    unsigned bits = 2;
+    while (bits < 64 && (std::uint64_t{1} << bits) < n) ++bits;
+    right_bits_ = (bits + 1) / 2;
+    left_mask_ = (std::uint64_t{1} << (bits - right_bits_)) - 1;
+    right_mask_ = (std::uint64_t{1} << right_bits_) - 1;
+    n_rounds_ = bits < 15 ? max_rounds : 6;
     for (std::size_t round = 0; round < max_rounds; round += 2) {
       const auto words = random.words(round / 2);
       keys_[round] = words[0];
@@ -78,21 +81,23 @@ class Permutation {
   static constexpr std::size_t max_rounds = 16;
 
   std::uint64_t encrypt(std::uint64_t x) const {
-    std::uint64_t left = x >> half_bits_;
-    std::uint64_t right = x & mask_;
-    for (std::size_t round = 0; round < n_rounds_; ++round) {
-      std::uint64_t mixed = (right + keys_[round]) * 0x9E3779B97F4A7C15u;
-      mixed = (mixed ^ (mixed >> 32)) * 0xD6E8FEB86659FD93u;
-      const std::uint64_t next = left ^ ((mixed >> 32) & mask_);
-      left = right;
-      right = next;
+    std::uint64_t left = x >> right_bits_;
+    std::uint64_t right = x & right_mask_;
+    for (std::size_t round = 0; round < n_rounds_; round += 2) {
+      left ^= mix(right + keys_[round]) & left_mask_;
+      right ^= mix(left + keys_[round + 1]) & right_mask_;
     }
-    return (left << half_bits_) | right;
+    return (left << right_bits_) | right;
+  }
+  static std::uint64_t mix(std::uint64_t x) {
+    x *= 0x9E3779B97F4A7C15u;
+    return ((x ^ (x >> 32)) * 0xD6E8FEB86659FD93u) >> 32;
   }
 
   std::uint64_t n_;
-  unsigned half_bits_ = 1;
-  std::uint64_t mask_ = 0;
+  unsigned right_bits_ = 0;
+  std::uint64_t left_mask_ = 0;
+  std::uint64_t right_mask_ = 0;
   std::size_t n_rounds_ = 0;
   std::array<std::uint64_t, max_rounds> keys_{};
 };

@@ -1,6 +1,6 @@
 // Every loss there is. A new one is a header and a line here; kernels, names and bindings follow from the list.
 // dual_step(z, u, q, y) = argmin_v l*(v, y) - v (z + q u) + q v^2 / 2 is dual coordinate ascent's: l'(t, y) where
-// t + q l'(t, y) = z + q u. With has_linear_parts such a u may stay as it is while z moves.
+// t + q l'(t, y) = z + q u.
 #pragma once
 
 #include "core/type_list.hpp"

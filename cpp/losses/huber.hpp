@@ -13,7 +13,6 @@ struct Huber {
   static constexpr const char* name = "huber";
   static constexpr TargetDomain target_domain = TargetDomain::real;
   static constexpr bool has_parameter = true;
-  static constexpr bool has_linear_parts = true;
 
   double parameter = 1.35;  // delta
 

@@ -18,7 +18,6 @@ struct Logistic {
   static constexpr const char* name = "logistic";
   static constexpr TargetDomain target_domain = TargetDomain::sign;
   static constexpr bool has_parameter = false;
-  static constexpr bool has_linear_parts = false;
 
   FINITESUM_INLINE double value(double z, double y) const {
     const double m = y * z;

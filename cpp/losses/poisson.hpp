@@ -14,7 +14,6 @@ struct Poisson {
   static constexpr const char* name = "poisson";
   static constexpr TargetDomain target_domain = TargetDomain::nonnegative;
   static constexpr bool has_parameter = false;
-  static constexpr bool has_linear_parts = false;
 
   FINITESUM_INLINE double value(double z, double y) const { return math::exp(z) - y * z + (math::x_log_x(y) - y); }
   FINITESUM_INLINE double derivative(double z, double y) const { return math::exp(z) - y; }

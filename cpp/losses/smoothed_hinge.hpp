@@ -13,7 +13,6 @@ struct SmoothedHinge {
   static constexpr const char* name = "smoothed_hinge";
   static constexpr TargetDomain target_domain = TargetDomain::sign;
   static constexpr bool has_parameter = true;
-  static constexpr bool has_linear_parts = true;
 
   double parameter = 1.0;  // gamma
 

@@ -11,7 +11,6 @@ struct Squared {
   static constexpr const char* name = "squared";
   static constexpr TargetDomain target_domain = TargetDomain::real;
   static constexpr bool has_parameter = false;
-  static constexpr bool has_linear_parts = false;
 
   FINITESUM_INLINE double value(double z, double y) const { return 0.5 * (z - y) * (z - y); }
   FINITESUM_INLINE double derivative(double z, double y) const { return z - y; }

@@ -11,7 +11,6 @@ struct SquaredHinge {
   static constexpr const char* name = "squared_hinge";
   static constexpr TargetDomain target_domain = TargetDomain::sign;
   static constexpr bool has_parameter = false;
-  static constexpr bool has_linear_parts = true;
 
   FINITESUM_INLINE double value(double z, double y) const {
     const double h = math::max(1.0 - y * z, 0.0);

@@ -28,23 +28,24 @@ class Driver {
 
   std::vector<Outcome> run() {
     std::size_t epoch = 0;
-    std::size_t next_check = 1;
+    double next_check = 0;
+    excess_at_last_check_ = 1 / rule_.tol;  // at the null model some dual value is about zero
     if (start_.is_warm) check(epoch);
     while (epoch < rule_.max_iter && !converged() && !solver_.stalled() && !control_.look()) {
       checked_ = false;
       solver_.run_epoch(start_.epochs + epoch++, control_);
       if (control_.stopped()) break;
       const bool may_wait = rule_.check_interval > 0 || !solver_.checks_are_free();
-      if (epoch < next_check && epoch < rule_.max_iter && may_wait) continue;
+      if (may_wait && progress(epoch) < next_check && epoch < rule_.max_iter) continue;
       check(epoch);
       if (!checked_) break;
       if (diverged()) {
         solver_.restart_with_half_step();
         checked_ = false;
         excess_at_last_check_ = 0;
-        next_check = epoch + 1;
+        next_check = 0;
       } else {
-        next_check = epoch + epochs_to_next_check();
+        next_check = progress(epoch) + until_next_check();
       }
     }
     if (!checked_) check_end(epoch);
@@ -159,21 +160,29 @@ class Driver {
     return worst;
   }
 
-  // A check costs up to 40 % of an epoch. While the gap falls geometrically, half of the epochs that it still needs can
-  // be run without looking.
-  std::size_t epochs_to_next_check() {
-    if (rule_.check_interval > 0) return rule_.check_interval;
+  // What check_interval counts: epochs if it is set, else passes over X, of which some epochs take a part only.
+  double progress(std::size_t epoch) const {
+    return rule_.check_interval > 0 ? static_cast<double>(epoch) : solver_.passes();
+  }
+
+  // A check costs about half a pass. While the gap falls geometrically, three quarters of the passes that it still
+  // needs can be run without looking; half of them by the rate of the first epoch alone, and never more than three
+  // for two that were run.
+  double until_next_check() {
+    if (rule_.check_interval > 0) return static_cast<double>(rule_.check_interval);
+    constexpr double least = 0.5;
     constexpr double most = 16;
-    const double epoch = outputs_.front().outcome.history.back().epoch;
+    const bool is_first = outputs_.front().outcome.history.size() == 1;
     const double now = excess();
-    double skip = 1;
-    if (now > 1 && std::isfinite(now) && excess_at_last_check_ > now) {
-      const double rate = std::log(excess_at_last_check_ / now) / (epoch - last_check_);
-      skip = std::clamp(std::floor(std::log(now) / rate / 2), 1.0, most);
+    const double passes = solver_.passes();
+    double wait = least;
+    if (now > 1 && std::isfinite(now) && excess_at_last_check_ > now && passes > passes_at_last_check_) {
+      const double rate = std::log(excess_at_last_check_ / now) / (passes - passes_at_last_check_);
+      wait = std::clamp((is_first ? 0.5 : 0.75) * std::log(now) / rate, least, std::min(1.5 * passes, most));
     }
     excess_at_last_check_ = now;
-    last_check_ = epoch;
-    return static_cast<std::size_t>(skip);
+    passes_at_last_check_ = passes;
+    return wait;
   }
 
   Solver& solver_;
@@ -183,7 +192,7 @@ class Driver {
   std::vector<Progress> outputs_;
   bool checked_ = false;  // the present iterate
   double excess_at_last_check_ = 0;
-  double last_check_ = 0;
+  double passes_at_last_check_ = 0;
 };
 
 }  // namespace

@@ -32,9 +32,6 @@ class LossFunction {
   double dual_step(double z, double u, double q, double target) const {
     return call([&](const auto& loss) { return loss.dual_step(z, u, q, target); });
   }
-  bool has_linear_parts() const {
-    return std::visit([](const auto& loss) { return loss.has_linear_parts; }, loss_);
-  }
 
   double value_sum(const double* z, const double* y, const double* s, std::size_t n) const {
     return kernels_->value_sum(address(), z, y, s, n);

@@ -32,26 +32,24 @@ def sdca_epochs(problem, b, *, seed):
         kappa, l1_b = l2 / problem.intercept_scaling**2, l1 / problem.intercept_scaling
     u, v, sum_b = np.zeros(problem.n), np.zeros(p), 0.0
     q = norms / l2 + problem.intercept * problem.s / S / kappa
-    settled, reach, epoch = np.zeros(problem.n, bool), np.inf, 0
+    gains, bend = np.zeros(problem.n), 1 / problem.smoothness()  # l*'' is at least this
+    epochs_of_some, draws_of_some, epoch = 0, problem.n, 0
     while True:
-        settled &= epoch % 8 != 0
-        rows = np.flatnonzero(~settled)
+        visit_all = epochs_of_some == 16 or draws_of_some >= problem.n
+        rows = np.flatnonzero(visit_all | (gains >= 0.3 * gains.mean()))
+        epochs_of_some = 0 if visit_all else epochs_of_some + 1
+        draws_of_some = 0 if visit_all else draws_of_some + len(rows)
         b_v -= problem.has_free_intercept * (epoch > 0) * sum_b / (S * kappa)
-        largest = 0.0
         for i in rows[_core.draws(seed, epoch, 0, len(rows), len(rows), None, "shuffle")]:
             if problem.s[i] == 0:
                 continue
             x, w, b = problem.X[i], shrunk(v, l1 / l2), shrunk(b_v, l1_b / kappa)
-            z = x @ w + problem.intercept * b
-            new = dual_step(problem, i, z, u[i], q[i])
-            around = [problem.derivative(z + move, i) for move in (-reach, reach)]
-            settled[i] = new == u[i] == around[0] == around[1]
+            new = dual_step(problem, i, x @ w + problem.intercept * b, u[i], q[i])
+            gains[i] = problem.s[i] * (new - u[i]) ** 2 * (q[i] + bend)
             change, u[i] = problem.s[i] * (new - u[i]) / S, new
-            largest = max(largest, abs(change / problem.s[i] * S) * q[i])
             v = v - change * x / l2
             sum_b += S * change
             b_v -= change / kappa
-        reach = largest
         yield shrunk(v, l1 / l2), problem.intercept * shrunk(b_v, l1_b / kappa), u
         epoch += 1
 

@@ -21,15 +21,15 @@ solver : {"auto", "sag", "saga", "svrg", "katyusha", "sdca", "newton", "cd", "ne
     condition number that the penalty leaves; ``solver_`` names the choice, ``auto_report_`` the
     reason. It depends on nothing else: not on ``tol``, ``n_threads``, the seed or a clock.
     "katyusha" is accelerated svrg, for ill-conditioned problems, "sdca" dual coordinate ascent, for
-    sparse data and penalties that are not weak; it needs an L2 part, has no ``step_size``, and
-    visits samples in a new random order each epoch. "cd" is coordinate descent on working sets, for
-    L1 and elastic net, and keeps a copy of X by columns. The last four take all samples at once:
-    "newton-cg" and "lbfgs", for penalties without L1, and "accelerated" (FISTA) and
-    "gradient_descent", for any. Several outputs with the same penalty are fitted side by side by
-    sag, saga and svrg, up to 64 of them, until the last one meets ``tol``: a sample drawn serves
-    them all, each output keeps a number per sample. The other solvers, and options that several
-    outputs do not have, fit them one after the other. The classes of a multinomial model, one
-    problem, are for sag, saga, svrg, newton and lbfgs.
+    sparse or wide data; it needs an L2 part, has no ``step_size``, and visits samples in a new
+    random order each epoch, those where little is to gain only now and then. "cd" is coordinate
+    descent on working sets, for L1 and elastic net, and keeps a copy of X by columns. The last four
+    take all samples at once: "newton-cg" and "lbfgs", for penalties without L1, and "accelerated"
+    (FISTA) and "gradient_descent", for any. Several outputs with the same penalty are fitted side
+    by side by sag, saga and svrg, up to 64 of them, until the last one meets ``tol``: a sample
+    drawn serves them all, each output keeps a number per sample. The other solvers, and options
+    that several outputs do not have, fit them one after the other. The classes of a multinomial
+    model, one problem, are for sag, saga, svrg, newton and lbfgs.
 sampling : {"auto", "uniform", "cyclic", "shuffle", "lipschitz", "adaptive"}, default="auto"
     How the stochastic solvers draw samples: evenly; in order; in an order shuffled anew for each
     epoch; half evenly and half in proportion to the largest curvature of their loss; or to their
