@@ -1,4 +1,4 @@
-// The solvers by name. Adding one: its .cpp, a maker here, a line in `solver_choices` (api/fit.cpp).
+// The solvers by name. Adding one: its .cpp, a maker here, a line in `named_solvers` (api/fit.cpp).
 #pragma once
 
 #include <memory>

@@ -30,7 +30,11 @@ class Driver {
     std::size_t epoch = 0;
     double next_check = 0;
     excess_at_last_check_ = 1 / rule_.tol;  // at the null model some dual value is about zero
-    if (start_.is_warm) check(epoch);
+    if (start_.is_warm) {
+      check(epoch);
+      excess_at_last_check_ = excess();
+      passes_at_last_check_ = passes_at_start_ = solver_.passes();
+    }
     while (epoch < rule_.max_iter && !converged() && !solver_.stalled() && !control_.look()) {
       checked_ = false;
       solver_.run_epoch(start_.epochs + epoch++, control_);
@@ -172,13 +176,14 @@ class Driver {
     if (rule_.check_interval > 0) return static_cast<double>(rule_.check_interval);
     constexpr double least = 0.5;
     constexpr double most = 16;
-    const bool is_first = outputs_.front().outcome.history.size() == 1;
+    const bool is_first = outputs_.front().outcome.history.size() == (start_.is_warm ? 2 : 1);
     const double now = excess();
     const double passes = solver_.passes();
+    const double longest = std::clamp(1.5 * (passes - passes_at_start_), least, most);
     double wait = least;
     if (now > 1 && std::isfinite(now) && excess_at_last_check_ > now && passes > passes_at_last_check_) {
       const double rate = std::log(excess_at_last_check_ / now) / (passes - passes_at_last_check_);
-      wait = std::clamp((is_first ? 0.5 : 0.75) * std::log(now) / rate, least, std::min(1.5 * passes, most));
+      wait = std::clamp((is_first ? 0.5 : 0.75) * std::log(now) / rate, least, longest);
     }
     excess_at_last_check_ = now;
     passes_at_last_check_ = passes;
@@ -193,6 +198,7 @@ class Driver {
   bool checked_ = false;  // the present iterate
   double excess_at_last_check_ = 0;
   double passes_at_last_check_ = 0;
+  double passes_at_start_ = 0;
 };
 
 }  // namespace

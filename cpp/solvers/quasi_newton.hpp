@@ -20,17 +20,17 @@ class QuasiNewton {
       : kernels_(dense<double>(table)),
         units_(std::move(units)),
         size_(units_.size()),
-        steps_(memory * size_),
-        changes_(memory * size_),
+        steps_(n_slots * size_),
+        changes_(n_slots * size_),
         point_(size_),
         slope_(size_),
-        products_(memory),
-        weights_(memory) {}
+        products_(n_slots),
+        weights_(n_slots) {}
 
   // Learns from the step that led here; at(j) is the coordinate and the objective's slope along it.
   template <class At>
   void learn(const At& at) {
-    const std::size_t slot = n_pairs_ % memory * size_;
+    const std::size_t slot = n_pairs_ % n_slots * size_;
     double* step = steps_.data() + slot;
     double* change = changes_.data() + slot;
     for (std::size_t j = 0; j < size_; ++j) {
@@ -46,7 +46,7 @@ class QuasiNewton {
       const double squared = chained_sum(size_, [&](std::size_t j) { return change[j] * change[j] / units_[j]; });
       const double length = chained_sum(size_, [&](std::size_t j) { return step[j] * step[j] * units_[j]; });
       if (product > least_curvature * std::sqrt(squared * length)) {
-        products_[n_pairs_ % memory] = product;
+        products_[n_pairs_ % n_slots] = product;
         scale_ = product / squared;
         n_pairs_ += 1;
       }
@@ -62,13 +62,13 @@ class QuasiNewton {
     for (std::size_t j = 0; j < size_; ++j) move[j] = -slope_[j];
     const std::size_t count = std::min<std::size_t>(n_pairs_, memory);
     for (std::size_t k = 1; k <= count; ++k) {
-      const std::size_t slot = (n_pairs_ - k) % memory;
+      const std::size_t slot = (n_pairs_ - k) % n_slots;
       weights_[slot] = dot(steps_.data() + slot * size_, move) / products_[slot];
       kernels_.axpy(-weights_[slot], changes_.data() + slot * size_, move, size_);
     }
     for (std::size_t j = 0; j < size_; ++j) move[j] *= scale / units_[j];
     for (std::size_t k = count; k > 0; --k) {
-      const std::size_t slot = (n_pairs_ - k) % memory;
+      const std::size_t slot = (n_pairs_ - k) % n_slots;
       const double back = dot(changes_.data() + slot * size_, move) / products_[slot];
       kernels_.axpy(weights_[slot] - back, steps_.data() + slot * size_, move, size_);
     }
@@ -88,7 +88,8 @@ class QuasiNewton {
   }
 
  private:
-  static constexpr std::size_t memory = 10;  // pairs
+  static constexpr std::size_t memory = 10;           // pairs
+  static constexpr std::size_t n_slots = memory + 1;  // and one that may not be kept
 
   double dot(const double* a, const double* b) const { return kernels_.dot(a, b, size_); }
 

@@ -12,10 +12,10 @@
 //   to q_i an eighth of 1 / sup l'', which hardly shortens a step. Losses without that bound take l'' at the null
 //   model.
 // - Rows whose last step raised D by less than 0.3 of the mean over all rows are left out until the others have had
-//   16 epochs or as many draws as there are rows: the shrinking of C.-J. Hsieh et al., "A dual coordinate descent
-//   method for large-scale linear SVM", ICML 2008, by gains in place of projected gradients, which serves smooth
-//   losses, too. A step by c raises S D by at least s_i c^2 (q_i + 1 / sup l'') / 2. The certificate is always that of
-//   all rows.
+//   16 epochs or as many draws as there are rows, or are fewer than a sixteenth: the shrinking of C.-J. Hsieh et al.,
+//   "A dual coordinate descent method for large-scale linear SVM", ICML 2008, by gains in place of projected gradients,
+//   which serves smooth losses, too. A step by c raises S D by at least s_i c^2 (q_i + 1 / sup l'') / 2. The
+//   certificate is always that of all rows.
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
@@ -127,6 +127,7 @@ class Sdca final : public Solver {
     draws_ += for_each_draw_within(
         problem_.X, image_, order_, number, 0, order_.size(), control, prefetch_row,
         [&](const Draw& draw) { visit(draw.row); }, 1);
+    if (control.stopped()) draws_of_some_ = problem_.n_rows();  // what is left of an epoch comes with all rows
   }
 
   Certificate check(Control& control) override {
@@ -274,12 +275,17 @@ class Sdca final : public Solver {
 
   void choose_rows() {
     constexpr std::size_t most_epochs = 16;
+    constexpr std::size_t fewest = 16;  // one row in so many; an epoch of fewer would be one of max_iter for little
     constexpr double share = 0.3;
     const auto n = problem_.n_rows();
-    const bool all = epochs_of_some_ == most_epochs || draws_of_some_ >= n;
+    bool all = epochs_of_some_ == most_epochs || draws_of_some_ >= n;
     const double sum = std::accumulate(gains_.begin(), gains_.end(), 0.0);
     const double least = all ? 0 : share * sum / static_cast<double>(n);
     order_.choose([&](std::size_t i) { return gains_[i] >= least; });
+    if (order_.size() < n / fewest) {
+      all = true;
+      order_.choose([](std::size_t /*i*/) { return true; });
+    }
     epochs_of_some_ = all ? 0 : epochs_of_some_ + 1;
     draws_of_some_ = all ? 0 : draws_of_some_ + order_.size();
   }
@@ -294,7 +300,8 @@ class Sdca final : public Solver {
     const double z = image_.predict(problem_.X.row(i)) + intercept();
     const double u = problem_.loss.dual_step(z, u_[i], q_[i], problem_.y[i]);
     const double change = u - u_[i];
-    gains_[i] = static_cast<float>(problem_.weight(i) * change * change * (q_[i] + conjugate_bend_));
+    constexpr double most = std::numeric_limits<float>::max();  // taken for what is no number, too
+    gains_[i] = static_cast<float>(std::min(most, problem_.weight(i) * change * change * (q_[i] + conjugate_bend_)));
     if (change == 0) return;
     u_[i] = u;
     move(i, change);
