@@ -48,7 +48,9 @@ class Cell:
         return f"{self.passes:g} / {self.seconds:.1f}"
 
     def beats(self, base: "Cell") -> bool:
-        """Fewer passes and less time."""
+        """Fewer passes and less time, or there at all."""
+        if np.isinf(base.passes):
+            return bool(np.isfinite(self.passes))
         return self.passes < base.passes and self.seconds < base.seconds
 
 
