@@ -57,7 +57,6 @@ def test_same_curve_as_scikit_learn(case: str, n_classes: int) -> None:
     vars(fresh).update({name: v for name, v in vars(ours).items() if name.endswith("_")})
     fresh._network, fresh._progress = ours._network, type(ours._progress)(0)
     fresh._network.optimizer = ("none", {})  # another rule begins without a past
-    fresh._network.core.n_steps = 0
     if n_classes:
         fresh._label_binarizer = ours._label_binarizer
     fresh.fit(X, y)
@@ -288,6 +287,10 @@ def test_bad_options_are_refused() -> None:
         ({"dropout": [0.1]}, "an entry for each of 2 hidden layers"),
         ({"batch_norm": [True]}, "an entry for each of 2 hidden layers"),
         ({"hidden_layer_sizes": (8, -1)}, "hidden_layer_sizes must be > 0"),
+        ({"hidden_layer_sizes": (10.7,)}, "hidden_layer_sizes must be > 0 and whole"),
+        ({"input_shape": (1, 2.5, 2.4)}, "does not fit X"),
+        ({"layers": [("batch_norm", {"eps": 0})]}, "eps must be positive"),
+        ({"solver": "sgd", "momentum": 1.0}, "'momentum' parameter"),
         ({"weight_init": 0}, "weight_init must not be zero"),
         ({"batch_norm": True, "batch_size": 1}, "more than one sample"),
         ({"optimizer_options": {"beta1": 0.5}}, "needs optimizer"),
@@ -301,6 +304,9 @@ def test_bad_options_are_refused() -> None:
             small(MLPClassifier, **options).fit(X, y)
     with pytest.raises(ValueError, match="validation_data must be"):
         small(MLPClassifier).fit(X, y, validation_data=X)
+    for Estimator in ESTIMATORS:
+        with pytest.raises(TypeError, match="Sparse targets are not supported"):
+            small(Estimator).fit(X, sp.csr_matrix((X[:, :3] > 0).astype(int)))
     with pytest.raises(ValueError, match="only one class"):
         small(MLPClassifier).fit(X, np.zeros(N))
     with pytest.raises(ValueError, match="non-finite"):

@@ -254,6 +254,10 @@ def test_unknown_layers_options_and_heads_are_refused() -> None:
         network([("tanh", {"n_outputs": 3})])
     with pytest.raises(ValueError, match=r"rate must be in \[0, 0.95\]"):
         network([("dropout", {"rate": 0.99})])
+    with pytest.raises(ValueError, match="n_outputs must be a whole number of at least 1"):
+        network([("dense", {"n_outputs": 2.5})])
+    with pytest.raises(ValueError, match="padding must be a whole number of at least 0"):
+        network([("conv2d", {"n_outputs": 2, "kernel_size": 1, "padding": 0.5})])
     with pytest.raises(ValueError, match="unknown head 'hinge'"):
         network([], "hinge")
     with pytest.raises(ValueError, match="wrong number of columns"):
@@ -262,3 +266,16 @@ def test_unknown_layers_options_and_heads_are_refused() -> None:
         network([]).core.differentiate(design(), np.full(N, K, dtype=np.int32), None, ROWS)
     with pytest.raises(ValueError, match="indices of rows"):
         network([]).core.evaluate(design(), None, None, ROWS + 1)
+
+
+@pytest.mark.parametrize("head", HEADS)
+def test_rows_of_weight_zero_count_as_absent(head: str) -> None:
+    X, weight = design(), np.ones(N)
+    X[0], X[1], weight[:2] = 1e6, -1e6, 0.0  # their exponentials overflow
+    made = network([], head)
+    losses, gradients = [], []
+    for rows in (ROWS, ROWS[2:]):
+        losses.append(made.core.differentiate(X, targets_of(head), weight, rows))
+        gradients.append(made.core.flat_gradient.copy())
+    np.testing.assert_allclose(*losses, rtol=1e-12)
+    np.testing.assert_allclose(*gradients, rtol=1e-12, atol=1e-15)

@@ -92,6 +92,18 @@ def test_copies_and_pickles_go_on_to_the_bit(dtype: Any) -> None:
     assert made.predict(design(), N).dtype == dtype
 
 
+def test_another_rule_begins_with_its_first_step() -> None:
+    before = network(LAYERS["tanh"], optimizer=("sgd", {}))
+    train(before, design())
+    changed, fresh = (network(LAYERS["tanh"], optimizer=("adam", {})) for _ in "ab")
+    changed.take_over(before)
+    fresh.restore(before.snapshot())
+    assert changed.core.n_steps == before.core.n_steps > 0  # masks and schedules go on
+    for made in (changed, fresh):
+        train(made, design())
+    assert np.array_equal(changed.core.flat_parameters, fresh.core.flat_parameters)
+
+
 def test_single_precision_is_double_precision_rounded() -> None:
     single, double = (network(LAYERS["batch_norm"], dtype=d) for d in (np.float32, np.float64))
     for made in (single, double):

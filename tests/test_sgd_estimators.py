@@ -283,6 +283,15 @@ def test_partial_fit_refuses():
         model.partial_fit(X, np.where(LABELS == "no", "never", "yes"))
 
 
+def test_class_weight_of_samples_that_lack_classes():
+    first, second = (SGDClassifier(random_state=0, class_weight=w) for w in ({"no": 3.0}, None))
+    for part, weight in ((LABELS == "yes", 1.0), (LABELS == "no", 3.0)):
+        weights = np.full(part.sum(), weight)
+        first.partial_fit(X[part], LABELS[part], classes=["no", "yes"])
+        second.partial_fit(X[part], LABELS[part], ["no", "yes"], weights)
+    assert np.array_equal(first.coef_, second.coef_)
+
+
 def test_a_raise_leaves_the_estimator_as_it_was():
     model = SGDClassifier(random_state=0).fit(X, LABELS)
     before = model.coef_

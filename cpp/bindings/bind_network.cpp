@@ -5,6 +5,8 @@
 #include <chrono>
 #include <cstring>
 #include <limits>
+#include <memory>
+#include <mutex>
 #include <string>
 #include <utility>
 #include <variant>
@@ -44,6 +46,17 @@ using AnyNetwork = std::variant<std::unique_ptr<Network<float>>, std::unique_ptr
 
 struct Handle {
   AnyNetwork network;
+  std::unique_ptr<std::mutex> computing = std::make_unique<std::mutex>();
+};
+
+// While it lives the caller runs without the interpreter's lock, and alone: computations share the network's buffers.
+class Computation {
+ public:
+  explicit Computation(const Handle& handle) : alone_(*handle.computing) {}
+
+ private:
+  py::gil_scoped_release unlocked_;  // first: who waits for the mutex must not hold the interpreter's lock
+  std::lock_guard<std::mutex> alone_;
 };
 
 template <class Visit>
@@ -171,7 +184,7 @@ double train(Handle& handle, const py::object& X, const py::object& targets, con
   if (clip == "norm") options.clip = GradientClip::norm;
   InterruptCheck interrupted;
   const double loss = visit(handle, [&](auto& network) {
-    const py::gil_scoped_release unlocked;
+    const Computation computation(handle);
     return network.train(data, options, rates.data(), [&] { return interrupted(); });
   });
   if (interrupted.pressed()) {
@@ -190,7 +203,7 @@ py::tuple evaluate(Handle& handle, const py::object& X, const py::object& target
     T* const values = out.mutable_data();
     double loss = 0;
     {
-      const py::gil_scoped_release unlocked;
+      const Computation computation(handle);
       loss = network.evaluate(data, raw, values, used_threads(n_threads));
     }
     return py::make_tuple(std::move(out), loss);
@@ -214,6 +227,9 @@ void bind_network(py::module_& m) {
   c.def_property(
       "n_steps", [](Handle& h) { return visit(h, [](auto& n) { return std::int64_t{n.n_steps()}; }); },
       [](Handle& h, std::int64_t k) { visit(h, [&](auto& n) { n.n_steps() = k; }); });
+  c.def_property(
+      "rule_steps", [](Handle& h) { return visit(h, [](auto& n) { return std::int64_t{n.rule_steps()}; }); },
+      [](Handle& h, std::int64_t k) { visit(h, [&](auto& n) { n.rule_steps() = k; }); });
   c.def(
       "set_optimizer",
       [](Handle& h, const std::string& name, const OptimizerParameters& options) {
@@ -231,7 +247,7 @@ void bind_network(py::module_& m) {
         const NetworkData data = data_of_call(h, X, targets, sample_weight, rows);
         if (targets.is_none()) throw std::invalid_argument("targets are needed");
         return visit(h, [&](auto& n) {
-          const py::gil_scoped_release unlocked;
+          const Computation computation(h);
           return n.differentiate(data, used_threads(n_threads));
         });
       },
@@ -243,7 +259,7 @@ void bind_network(py::module_& m) {
         if (batch_size == 0) throw std::invalid_argument("batch_size must be at least 1");
         const NetworkData data = data_of_call(h, X, py::none(), py::none(), rows);
         visit(h, [&](auto& n) {
-          const py::gil_scoped_release unlocked;
+          const Computation computation(h);
           n.collect(data, batch_size, used_threads(n_threads));
         });
       },

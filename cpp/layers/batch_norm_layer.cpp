@@ -8,7 +8,7 @@ template <class T>
 BatchNormLayer<T>::BatchNormLayer(const PlaneShape& inputs, LayerOptions& options)
     : Layer<T>(inputs, inputs),
       momentum_(options.take("momentum", 0.1)),
-      eps_(options.take_nonnegative("eps", 1e-5)),
+      eps_(options.take_positive("eps", 1e-5)),
       relu_(options.take("relu", 0) != 0),
       mean_(inputs.channels),
       variance_(inputs.channels),

@@ -6,9 +6,8 @@ namespace finitesum {
 
 template <class T>
 typename Conv2d<T>::Window Conv2d<T>::window_of(LayerOptions& options) {
-  return {options.take_count("kernel_size", 3), options.take_count("stride", 1),
-          static_cast<std::size_t>(options.take_nonnegative("padding", 0)), options.take_count("n_outputs", 0),
-          options.take("bias", 1) != 0};
+  return {options.take_count("kernel_size", 3), options.take_count("stride", 1), options.take_count("padding", 0, 0),
+          options.take_count("n_outputs", 0), options.take("bias", 1) != 0};
 }
 
 template <class T>

@@ -2,6 +2,7 @@
 // their gradients in the network's arrays, inputs and outputs in its buffers.
 #pragma once
 
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <map>
@@ -81,9 +82,11 @@ class LayerOptions {
     values_.erase(found);
     return value;
   }
-  std::size_t take_count(const std::string& name, double otherwise) {
+  std::size_t take_count(const std::string& name, double otherwise, int least = 1) {
     const double value = take(name, otherwise);
-    if (!(value >= 1 && value <= 1e9)) throw std::invalid_argument(name + " must be at least 1");
+    if (!(value >= least && value <= 1e9 && value == std::floor(value))) {
+      throw std::invalid_argument(name + " must be a whole number of at least " + std::to_string(least));
+    }
     return static_cast<std::size_t>(value);
   }
   double take_rate(const std::string& name, double otherwise) {
@@ -96,6 +99,11 @@ class LayerOptions {
   double take_nonnegative(const std::string& name, double otherwise) {
     const double value = take(name, otherwise);
     if (!(value >= 0)) throw std::invalid_argument(name + " must not be negative, got " + std::to_string(value));
+    return value;
+  }
+  double take_positive(const std::string& name, double otherwise) {
+    const double value = take(name, otherwise);
+    if (!(value > 0)) throw std::invalid_argument(name + " must be positive, got " + std::to_string(value));
     return value;
   }
   void check_empty(const std::string& kind) const {

@@ -1,5 +1,6 @@
 #include "network/heads.hpp"
 
+#include <algorithm>
 #include <stdexcept>
 
 #include "core/math.hpp"
@@ -92,10 +93,14 @@ double Head::loss(const KernelTable& table, const T* z, const NetworkTargets& ta
     const double s = weight != nullptr ? weight[row] : 1.0;
     const T* z_i = z + i * n_outputs_;
     T* dz_i = dz != nullptr ? dz + i * n_outputs_ : nullptr;
+    if (!(s > 0)) {  // absent, even where its loss overflows
+      if (dz_i != nullptr) std::fill_n(dz_i, n_outputs_, T{0});
+      continue;
+    }
     const double loss = kind_ == HeadKind::softmax
                             ? softmax_loss(table, z_i, targets.classes[row], s * share, dz_i)
                             : loss_of_outputs(z_i, targets.values + row * n_outputs_, s * share, dz_i);
-    if (s > 0) total += s * loss;
+    total += s * loss;
   }
   return total;
 }

@@ -72,6 +72,7 @@ void Network<T>::set_optimizer(const AnyOptimizer& rule) {
   rule_ = rule;
   const std::size_t n_slots = std::visit([](const auto& r) { return r.n_slots; }, rule_);
   slots_.assign(n_slots, std::vector<T>(parameters_.size()));
+  rule_steps_ = 0;
 }
 
 template <class T>
@@ -181,20 +182,21 @@ void Network<T>::step(const TrainingOptions& options, double rate, double total_
   const int n_threads = parameters_.size() < long_enough ? 1 : options.n_threads;
   clip(options);
   n_steps_ += 1;
+  rule_steps_ += 1;
   const Decay decay{options.l2 / total_weight, options.decoupled, options.l1 / total_weight};
   std::visit(
       [&](const auto& rule) {
         const auto update = [&](const Decay& of_part, std::size_t begin, std::size_t end) {
           T* slots[most_slots] = {};
           for (std::size_t i = 0; i < slots_.size(); ++i) slots[i] = slots_[i].data() + begin;
-          dense_update(rule, of_part, table_, rate, n_steps_, gradient_.data() + begin, parameters_.data() + begin,
+          dense_update(rule, of_part, table_, rate, rule_steps_, gradient_.data() + begin, parameters_.data() + begin,
                        slots, end - begin, n_threads);
         };
         update(decay, n_in_rows_, n_decaying_);
         update(Decay{}, n_decaying_, parameters_.size());
       },
       rule_);
-  if (row_steps_ != nullptr) row_steps_->step(rate, n_steps_, decay, batch_.sparse().indices);
+  if (row_steps_ != nullptr) row_steps_->step(rate, rule_steps_, decay, batch_.sparse().indices);
   for (const auto& layer : layers_) layer->after_step();
 }
 

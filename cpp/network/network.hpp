@@ -52,10 +52,11 @@ class Network {
   std::vector<T>& gradient() { return gradient_; }
   std::vector<std::vector<T>>& slots() { return slots_; }
   std::int64_t& n_steps() { return n_steps_; }
+  std::int64_t& rule_steps() { return rule_steps_; }
   std::size_t n_outputs() const { return head_.n_outputs(); }
   HeadKind head() const { return head_.kind(); }
 
-  // Drops the slots of the rule before. The number of steps stays: it drives the random masks, too.
+  // The rule begins without a past: slots of zero, no steps. n_steps() stays: it drives the random masks.
   void set_optimizer(const AnyOptimizer& rule);
 
   // A step per batch, of length rates[k] for batch k of n_batches(); a last batch of one row joins the one before.
@@ -94,6 +95,7 @@ class Network {
   Blas blas_;
   std::uint64_t seed_;
   std::int64_t n_steps_ = 0;
+  std::int64_t rule_steps_ = 0;  // those of the present rule
   std::vector<std::unique_ptr<Layer<T>>> layers_;
   Head head_;
   AnyOptimizer rule_;

@@ -23,7 +23,13 @@ FLOAT_DTYPES = [np.float64, np.float32]
 
 
 def training_data(
-    estimator: BaseEstimator, X: Any, y: Any, *, y_numeric: bool, multi_output: bool = False
+    estimator: BaseEstimator,
+    X: Any,
+    y: Any,
+    *,
+    y_numeric: bool,
+    multi_output: bool = False,
+    reset: bool = True,
 ) -> tuple[Any, NDArray[Any]]:
     """Validate X and y and record the number and the names of the features.
 
@@ -39,6 +45,8 @@ def training_data(
         Whether y is converted to float64.
     multi_output : bool
         Whether a two-dimensional y is accepted.
+    reset : bool
+        Whether features are recorded, or compared to those of the fit before.
 
     Returns
     -------
@@ -57,6 +65,7 @@ def training_data(
         order="C",
         y_numeric=y_numeric,
         multi_output=multi_output,
+        reset=reset,
     )
     if sp.issparse(y):
         raise TypeError("Sparse targets are not supported: pass y.toarray().")

@@ -16,6 +16,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from finitesum._validation import FLOAT_DTYPES, sample_weights, total_weight, training_data
 from finitesum.linear._solve import Start
+from finitesum.linear._targets import class_codes
 
 
 class LinearModel(BaseEstimator):  # type: ignore[misc]  # untyped base
@@ -183,13 +184,22 @@ def log_probabilities(scores: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def class_weighted(
-    class_weight: Any, y: NDArray[Any], weight: NDArray[np.float64] | None
+    class_weight: Any,
+    y: NDArray[Any],
+    weight: NDArray[np.float64] | None,
+    *,
+    classes: NDArray[Any] | None = None,
 ) -> NDArray[np.float64] | None:
-    """Multiply sample weights by the weight of each sample's class."""
+    """Multiply sample weights by the weight of each sample's class.
+
+    ``classes`` are all there are, where y may lack some: a dict names them, "balanced" needs y.
+    """
     if class_weight is None:
         return weight
     present = slice(None) if weight is None else weight > 0.0
-    classes, codes = np.unique(y[present], return_inverse=True)
+    if classes is None:
+        classes = np.unique(y[present])
+    codes = class_codes(y[present], classes)
     of_class = compute_class_weight(
         class_weight,
         classes=classes,

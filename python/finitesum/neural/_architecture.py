@@ -53,12 +53,12 @@ def hidden_layers(
     Raises
     ------
     ValueError
-        If a size is not positive, a probability not in [0, 0.95], or there are not as many options
-        as layers.
+        If a size is not positive and whole, a probability not in [0, 0.95], or there are not as
+        many options as layers.
     """
     units = [sizes] if isinstance(sizes, int) or not hasattr(sizes, "__iter__") else list(sizes)
-    if any(size <= 0 for size in units):
-        raise ValueError(f"hidden_layer_sizes must be > 0, got {units}.")
+    if any(not size > 0 or size % 1 != 0 for size in units):
+        raise ValueError(f"hidden_layer_sizes must be > 0 and whole, got {units}.")
     norms = [bool(norm) for norm in per_layer("batch_norm", batch_norm, len(units))]
     units_dropped, weights_dropped = (
         [check_rate(name, rate) for rate in per_layer(name, given, len(units))]

@@ -37,15 +37,20 @@ from finitesum.neural._folding import folded
 from finitesum.neural._initialization import check_scheme, initialize
 from finitesum.neural._lbfgs import minimize_by_lbfgs
 from finitesum.neural._network import Network
-from finitesum.neural._training import Plan, Progress, Rows, run_epochs
+from finitesum.neural._training import Plan, Progress, Rows, Score, run_epochs
 from finitesum.sgd._options import limited, optimizer_options
 
 Target = tuple[str, NDArray[Any], int]  # the loss, targets and number of outputs
+# Attributes that L-BFGS, without epochs, does not set, as in scikit-learn.
+OF_EPOCHS = (
+    "loss_curve_", "best_loss_", "validation_scores_", "best_validation_score_", "history_",
+    "stopping_",
+)  # fmt: skip
 
 
 def takes_batches(self: "MultilayerPerceptron") -> bool:
     """Tell whether there is a `partial_fit`."""
-    if self.solver != "lbfgs" or self.optimizer is not None:
+    if not self._is_by_lbfgs():
         return True
     raise AttributeError("partial_fit is only available for stochastic optimizers.")
 
@@ -63,7 +68,15 @@ class MultilayerPerceptron(BaseEstimator):  # type: ignore[misc]  # untyped base
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = CONSTRAINTS
 
     @abstractmethod
-    def _validation_score(self, network: Network, held: Rows, y: NDArray[Any]) -> float: ...
+    def _validated(self, X: Any, y: Any, reset: bool) -> tuple[Any, NDArray[Any]]: ...
+
+    @abstractmethod
+    def _target(self, y: NDArray[Any]) -> Target: ...
+
+    @abstractmethod
+    def _validation_score(
+        self, predictions: NDArray[Any], y: NDArray[Any], weight: NDArray[np.float64] | None
+    ) -> float: ...
 
     # What is asked for
 
@@ -87,13 +100,18 @@ class MultilayerPerceptron(BaseEstimator):  # type: ignore[misc]  # untyped base
         )
         if self.layers is not None:
             layers = own_layers(self.layers)
-        if self.solver == "lbfgs" and self.optimizer is None:
-            random = any(kind in RANDOM for kind, _ in layers)
-            if random or self.l1_ratio > 0 or self.max_norm is not None:
+        if self._is_by_lbfgs():
+            if any(kind in RANDOM for kind, _ in layers) or self.l1_ratio > 0 or self.max_norm:
                 raise ValueError(
                     "solver='lbfgs' takes no dropout, no noise, no L1 and no max_norm."
                 )
+            for name in ("augment", "callbacks", "clip", "schedule"):
+                if getattr(self, name):
+                    raise ValueError(f"solver='lbfgs' has no epochs and takes no {name}.")
         return layers
+
+    def _is_by_lbfgs(self) -> bool:
+        return self.solver == "lbfgs" and self.optimizer is None
 
     def _optimizer(self) -> tuple[str, dict[str, Any]]:
         """Rule and hyper-parameters; scikit-learn's solvers are two of the rules."""
@@ -107,7 +125,7 @@ class MultilayerPerceptron(BaseEstimator):  # type: ignore[misc]  # untyped base
                 "beta2": float(self.beta_2),
                 "eps": float(self.epsilon),
             }
-        if self.momentum == 0 or self.momentum == 1:  # 1: refused by the rules
+        if self.momentum == 0:
             return "sgd", {}
         return "nesterov" if self.nesterovs_momentum else "momentum", {
             "momentum": float(self.momentum)
@@ -158,13 +176,14 @@ class MultilayerPerceptron(BaseEstimator):  # type: ignore[misc]  # untyped base
         self, layers: Layers, n_features: int, target: Target, dtype: Any, seed: int
     ) -> Network:
         head, _, n_outputs = target
-        inputs = (n_features,) if self.input_shape is None else tuple(map(int, self.input_shape))
-        if np.prod(inputs) != n_features or min(inputs) < 1:
+        inputs = (n_features,) if self.input_shape is None else tuple(self.input_shape)
+        whole = all(size >= 1 and size % 1 == 0 for size in inputs)
+        if not whole or np.prod(inputs) != n_features:
             raise ValueError(
                 f"input_shape={self.input_shape!r} does not fit X, which has {n_features} features."
             )
         return Network(
-            inputs,
+            tuple(map(int, inputs)),
             [*layers, ("dense", {"n_outputs": n_outputs})],
             head,
             self._optimizer(),
@@ -200,12 +219,12 @@ class MultilayerPerceptron(BaseEstimator):  # type: ignore[misc]  # untyped base
         else:
             initialize(network, self.weight_init, progress.seed, self.activation)
         training = Rows(X, target[1], weight, np.arange(X.shape[0]))
-        if validation is None and self.early_stopping:
-            training, validation = self._split(training, y, progress.seed)
         with nullcontext() if self.n_threads is None else threadpool_limits(self.n_threads, "blas"):
-            if self.solver == "lbfgs" and self.optimizer is None:
+            if self._is_by_lbfgs():
                 self._minimize(network, training, progress)
             else:
+                if validation is None and self.early_stopping:
+                    training, validation = self._split(training, y, progress.seed)
                 self._run(network, training, progress, validation, max_iter)
         if not np.isfinite(network.core.flat_parameters).all():
             raise ValueError(
@@ -231,19 +250,10 @@ class MultilayerPerceptron(BaseEstimator):  # type: ignore[misc]  # untyped base
         if plan.batch_size < 2 and network.places("batch_norm"):
             raise ValueError("batch_norm needs batches of more than one sample.")
 
-        def validate(network: Network) -> tuple[float, float]:
-            assert validation is not None
-            held, y = validation
-            _, loss = network.core.evaluate(
-                core_matrix(held.X), held.targets, held.weight, held.rows
-            )
-            return self._validation_score(network, held, y), loss / held.total_weight()
-
+        validate = None if validation is None else self._judge_of(*validation)
         before = progress.n_epochs
         with open_progress(int(self.verbose), plan.max_iter, 1) as show:
-            self.stopping_ = run_epochs(
-                network, training, plan, progress, validate if validation else None, show
-            )
+            self.stopping_ = run_epochs(network, training, plan, progress, validate, show)
         self.n_iter_ = progress.n_epochs - before
         self.t_ = progress.n_seen
         self.history_ = {name: np.array(values) for name, values in progress.history.items()}
@@ -254,7 +264,20 @@ class MultilayerPerceptron(BaseEstimator):  # type: ignore[misc]  # untyped base
         self.best_validation_score_ = None if scores is None else max(scores)
         self.best_loss_ = min(self.loss_curve_) if scores is None and self.loss_curve_ else None
 
+    def _judge_of(self, held: Rows, y: NDArray[Any]) -> Score:
+        """Give what scores a network by held-out rows."""
+        matrix = core_matrix(held.X)
+        weight = None if held.weight is None else held.weight[held.rows]
+        total = held.total_weight()
+
+        def score(network: Network) -> tuple[float, float]:
+            found, loss = network.core.evaluate(matrix, held.targets, held.weight, held.rows)
+            return self._validation_score(found, y, weight), loss / total
+
+        return score
+
     def _minimize(self, network: Network, training: Rows, progress: Progress) -> None:
+        progress.go_on(network, "objective")
         self.loss_, self.n_iter_ = minimize_by_lbfgs(
             network,
             training,
@@ -263,7 +286,9 @@ class MultilayerPerceptron(BaseEstimator):  # type: ignore[misc]  # untyped base
             max_iter=int(self.max_iter),
             max_fun=int(self.max_fun),
         )
-        progress.n_seen += len(training.rows)
+        self.t_ = progress.n_seen
+        for name in OF_EPOCHS:
+            self.__dict__.pop(name, None)  # of another solver's fit before
         if network.places("batch_norm"):
             network.core.collect(core_matrix(training.X), training.rows, len(training.rows))
 
@@ -296,17 +321,21 @@ class MultilayerPerceptron(BaseEstimator):  # type: ignore[misc]  # untyped base
     def _stratifies(self, y: NDArray[Any]) -> bool:
         return False
 
-    def _rows_of_their_own(self, given: Any) -> tuple[Any, NDArray[Any], Any]:
-        """Validate ``validation_data``."""
+    def _held(self, given: Any, target: Target) -> tuple[Rows, NDArray[Any]] | None:
+        """Validate ``validation_data``, whose targets must be of the kind of those to learn."""
+        if given is None:
+            return None
+        if self._is_by_lbfgs():
+            raise ValueError("solver='lbfgs' has no epochs and takes no validation_data.")
         if not (isinstance(given, tuple | list) and len(given) in (2, 3)):
             raise ValueError("validation_data must be (X, y) or (X, y, sample_weight).")
-        X, y = validate_data(
-            self, given[0], given[1], accept_sparse="csr", dtype=FLOAT_DTYPES, order="C",
-            multi_output=True, reset=False,
-        )  # fmt: skip
+        X, y = self._validated(given[0], given[1], reset=False)
+        head, targets, n_outputs = self._target(y)
+        if (head, n_outputs) != (target[0], target[2]):
+            raise ValueError("validation_data needs as many outputs, of the same kind, as y.")
         weight = sample_weights(given[2] if len(given) == 3 else None, X)
         total_weight(weight, X.shape[0])
-        return X, y, weight
+        return Rows(X, targets, weight, np.arange(X.shape[0])), y
 
     def _warn_unless_stopped(self) -> None:
         if getattr(self, "stopping_", None) == "max_iter" and self.n_iter_ == self.max_iter:
@@ -352,6 +381,7 @@ class MultilayerPerceptron(BaseEstimator):  # type: ignore[misc]  # untyped base
             batch_norm=False, dropout=0.0, drop_connect=0.0, input_dropout=0.0, input_noise=0.0
         )
         plain._network = folded(self._network)
+        plain._progress = Progress(self._progress.seed)
         if self.layers is not None:
             plain.layers = plain._network.layers[:-1]
         return plain

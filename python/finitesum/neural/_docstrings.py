@@ -11,7 +11,8 @@ hidden_layer_sizes : int or array-like of int, default=(100,)
 activation : {"identity", "logistic", "tanh", "relu", "softplus"}, default="relu"
     What follows each hidden layer.
 solver : {"lbfgs", "sgd", "adam"}, default="adam"
-    "sgd" is descent with momentum, "lbfgs" full batches by SciPy. See ``optimizer``.
+    "sgd" is descent with momentum, "lbfgs" full batches by SciPy, without epochs and what concerns
+    them (``augment``, ``callbacks``, ``clip``, ``schedule``, validation rows). See ``optimizer``.
 alpha : float, default=0.0001
     Strength of the penalty. As in scikit-learn a step takes alpha over the sum of its batch's
     weights. Biases and batch normalization's parameters are not penalized.
@@ -39,11 +40,12 @@ warm_start : bool, default=False
     Whether a fit goes on where the last one has ended, optimizer and random numbers included: two
     fits of five epochs are one of ten, to the bit.
 momentum : float, default=0.9
-    Of ``solver="sgd"``.
+    Of ``solver="sgd"``, in [0, 1).
 nesterovs_momentum : bool, default=True
     Whether that momentum is Nesterov's.
 early_stopping : bool, default=False
-    Whether ``validation_fraction`` of the samples is held out and judges the epochs.
+    Whether ``validation_fraction`` of the samples is held out and judges the epochs. As in
+    scikit-learn "lbfgs" takes no notice.
 validation_fraction : float, default=0.1
     Share that is held out.
 beta_1, beta_2, epsilon : float, default=0.9, 0.999, 1e-8
@@ -102,7 +104,8 @@ augment : callable or None, default=None
 callbacks : callable, sequence of callables or None, default=None
     Called with a dict of what ``history_`` holds after each epoch. Returning True ends the fit.
 monitor : {"val_score", "val_loss"}, default="val_score"
-    What is to improve on held-out rows.
+    What is to improve on held-out rows. A fit that goes on but is judged by something else has no
+    best epoch yet.
 restore_best : bool, default=True
     Whether the best epoch on held-out rows is what remains.
 dtype : {"float32", "float64"} or None, default=None
@@ -119,9 +122,9 @@ intercepts_ : list of ndarray
     Biases of each layer; zeros where batch normalization stands in their place.
 loss_ : float
     Loss of the last epoch: the mean over its batches, each at its step's weights, and the penalty
-    at its end.
+    at its end. With "lbfgs" the objective.
 loss_curve_ : list of float
-    That of all epochs.
+    That of all epochs. "lbfgs", without epochs, has only ``loss_``, ``n_iter_`` and ``t_``.
 validation_scores_ : list of float or None
     Scores on held-out rows.
 best_validation_score_ : float or None
@@ -134,7 +137,7 @@ history_ : dict of ndarray
 n_iter_ : int
     Epochs of this fit.
 t_ : int
-    Samples seen.
+    Samples seen in epochs.
 stopping_ : str
     What ended the fit: "tol", "max_iter", "callback" or "interrupted".
 n_layers_ : int

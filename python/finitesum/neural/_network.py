@@ -120,6 +120,7 @@ class Network:
         if self.optimizer[0] == before.optimizer[0]:  # another rule begins without a past
             for slot, values in zip(self.core.slots, before.core.slots, strict=True):
                 slot[...] = values
+            self.core.rule_steps = before.core.rule_steps
 
     def predict(self, X: CoreMatrix, n: int, *, raw: bool = False) -> NDArray[Any]:
         """Predict probabilities or means of n rows, or, if raw, the last layer's outputs."""
@@ -132,6 +133,7 @@ class Network:
             "snapshot": self.snapshot(),
             "slots": [slot.copy() for slot in self.core.slots],
             "n_steps": self.core.n_steps,
+            "rule_steps": self.core.rule_steps,
         }
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -141,3 +143,4 @@ class Network:
         for slot, values in zip(self.core.slots, state["slots"], strict=True):
             slot[...] = values
         self.core.n_steps = state["n_steps"]
+        self.core.rule_steps = state["rule_steps"]

@@ -65,6 +65,7 @@ class Progress:
     n_seen: int = 0
     rate: float | None = None
     no_improvement: int = 0
+    judged_by: str | None = None  # "val_score", "val_loss", or None: the training loss
     best_score: float = -math.inf
     best: list[NDArray[Any]] | None = None
     last: list[NDArray[Any]] | None = None  # where to go on, if the best is what remains
@@ -73,6 +74,15 @@ class Progress:
     def copy(self) -> "Progress":
         """Copy what changes in place: the history grows with every call of partial_fit."""
         return replace(self, history={name: list(each) for name, each in self.history.items()})
+
+    def go_on(self, network: Network, judged_by: str | None) -> None:
+        """Restore the last epoch; scores that another measure has given are no longer compared."""
+        if self.last is not None:
+            network.restore(self.last)
+            self.last = None
+        if self.judged_by != judged_by:
+            self.judged_by, self.best = judged_by, None
+            self.best_score, self.no_improvement = -math.inf, 0
 
     def record(self, epoch: dict[str, float]) -> None:
         """Append an epoch to the history."""
@@ -117,9 +127,7 @@ def run_epochs(
     start = time.monotonic()
     if progress.rate is None or plan.learning_rate == "constant":
         progress.rate = plan.rate
-    if progress.last is not None:
-        network.restore(progress.last)
-        progress.last = None
+    progress.go_on(network, None if validate is None else plan.monitor)
     stopping = "max_iter"
     try:
         for _ in range(plan.max_iter):
@@ -187,6 +195,7 @@ def _epoch(
         )  # fmt: skip
     else:
         random = _generator(progress, 2)
+        targets = training.targets.reshape(training.X.shape[0], -1)
         total = 0.0
         for k in range(n_batches):
             end = len(rows) if k + 1 == n_batches else (k + 1) * plan.batch_size
@@ -199,7 +208,7 @@ def _epoch(
                 raise ValueError("augment must keep the shape of its batch.")
             total += network.core.train(
                 core_matrix(X),
-                np.ascontiguousarray(training.targets[batch]),
+                targets[batch].ravel(),
                 None if training.weight is None else training.weight[batch],
                 np.arange(len(batch)), rates[k : k + 1], batch_size=len(batch), **options,
             )  # fmt: skip
@@ -250,8 +259,7 @@ def _judge(network: Network, plan: Plan, progress: Progress, epoch: dict[str, fl
     )
     if score > progress.best_score:
         progress.best_score = score
-        if validated and plan.restore_best:
-            progress.best = network.snapshot()
+        progress.best = network.snapshot() if validated and plan.restore_best else None
     if progress.no_improvement <= plan.n_iter_no_change:
         return False
     if plan.learning_rate == "adaptive" and progress.rate is not None and progress.rate > 1e-6:

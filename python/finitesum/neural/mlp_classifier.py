@@ -12,15 +12,13 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils._tags import Tags
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets, type_of_target, unique_labels
-from sklearn.utils.validation import column_or_1d, validate_data
+from sklearn.utils.validation import column_or_1d
 
-from finitesum._validation import FLOAT_DTYPES, core_matrix, sample_weights, unchanged_on_error
+from finitesum._validation import sample_weights, training_data, unchanged_on_error
 from finitesum.linear._model import class_weighted
 from finitesum.linear._targets import class_codes
 from finitesum.neural._base import MultilayerPerceptron, Target, takes_batches
 from finitesum.neural._docstrings import with_shared_sections
-from finitesum.neural._network import Network
-from finitesum.neural._training import Rows
 
 
 @with_shared_sections
@@ -38,7 +36,8 @@ class MLPClassifier(ClassifierMixin, MultilayerPerceptron):  # type: ignore[misc
     label_smoothing : float, default=0.0
         Share of each target that is spread evenly over all classes.
     class_weight : dict, "balanced" or None, default=None
-        Weights of the classes. Not for several labels at once.
+        Weights of the classes. Not for several labels at once; in `partial_fit` not
+        "balanced".
 
     Attributes
     ----------
@@ -202,15 +201,13 @@ class MLPClassifier(ClassifierMixin, MultilayerPerceptron):  # type: ignore[misc
                     "warm_start can only be used where `y` has the same classes as in the previous "
                     f"call to fit. Previously got {self.classes_}, `y` has {classes}"
                 )
-            self._set_classes(y if y.ndim == 2 else classes)
+            if not goes_on:
+                self._set_classes(y if y.ndim == 2 else classes)
+            target = self._target(y)
             weight = self._weights(y, sample_weights(sample_weight, X))
-            held = None
-            if validation_data is not None:
-                X_own, y_own, own_weight = self._rows_of_their_own(validation_data)
-                own = Rows(X_own, self._target(y_own)[1], own_weight, np.arange(len(y_own)))
-                held = (own, y_own)
+            held = self._held(validation_data, target)
             self._fit(
-                X, y, self._target(y), weight, layers, held,
+                X, y, target, weight, layers, held,
                 goes_on=goes_on, max_iter=int(self.max_iter),
             )  # fmt: skip
             self._warn_unless_stopped()
@@ -247,6 +244,11 @@ class MLPClassifier(ClassifierMixin, MultilayerPerceptron):  # type: ignore[misc
         layers = self._check_parameters()
         if self.early_stopping:
             raise ValueError("partial_fit does not support early_stopping=True")
+        if self.class_weight == "balanced":
+            raise ValueError(
+                "class_weight 'balanced' is not supported for partial_fit: the weights of all "
+                "classes are needed. Pass them as a dict."
+            )
         goes_on = hasattr(self, "_network")
         if not goes_on and classes is None:
             raise ValueError("classes must be passed on the first call to partial_fit.")
@@ -254,27 +256,18 @@ class MLPClassifier(ClassifierMixin, MultilayerPerceptron):  # type: ignore[misc
             X, y = self._validated(X, y, reset=not goes_on)
             if not goes_on:
                 self._set_classes(y if y.ndim == 2 else unique_labels(classes))
-            elif classes is not None and not np.array_equal(self.classes_, unique_labels(classes)):
+            if classes is not None and not np.array_equal(self.classes_, unique_labels(classes)):
                 raise ValueError(
                     f"`classes={classes!r}` is not the same as on last call to partial_fit, was: "
                     f"{self.classes_!r}"
                 )
-            new = np.setdiff1d(unique_labels(y), self.classes_)
-            if len(new):
-                raise ValueError(
-                    f"`y` has classes not in `self.classes_`. `self.classes_` has {self.classes_}. "
-                    f"'y' has {unique_labels(y)}."
-                )
-            weight = self._weights(y, sample_weights(sample_weight, X))
             target = self._target(y)
+            weight = self._weights(y, sample_weights(sample_weight, X), classes=self.classes_)
             self._fit(X, y, target, weight, layers, None, goes_on=goes_on, max_iter=None)
         return self
 
     def _validated(self, X: Any, y: Any, reset: bool) -> tuple[Any, NDArray[Any]]:
-        X, y = validate_data(
-            self, X, y, accept_sparse="csr", dtype=FLOAT_DTYPES, order="C", multi_output=True,
-            reset=reset,
-        )  # fmt: skip
+        X, y = training_data(self, X, y, y_numeric=False, multi_output=True, reset=reset)
         check_classification_targets(y)
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)
@@ -292,13 +285,25 @@ class MLPClassifier(ClassifierMixin, MultilayerPerceptron):  # type: ignore[misc
             )
 
     def _weights(
-        self, y: NDArray[Any], weight: NDArray[np.float64] | None
+        self,
+        y: NDArray[Any],
+        weight: NDArray[np.float64] | None,
+        classes: NDArray[Any] | None = None,
     ) -> NDArray[np.float64] | None:
         if y.ndim == 2 and self.class_weight is not None:
             raise ValueError("class_weight is not for several labels at once.")
-        return weight if y.ndim == 2 else class_weighted(self.class_weight, y, weight)
+        if y.ndim == 2:
+            return weight
+        return class_weighted(self.class_weight, y, weight, classes=classes)
 
     def _target(self, y: NDArray[Any]) -> Target:
+        if len(np.setdiff1d(unique_labels(y), self.classes_)):
+            raise ValueError(
+                f"`y` has classes not in `self.classes_`. `self.classes_` has {self.classes_}. "
+                f"'y' has {unique_labels(y)}."
+            )
+        if (y.ndim == 2) != self._label_binarizer.y_type_.startswith("multilabel"):
+            raise ValueError("y must be labels, or an indicator of them, as those learned first.")
         if y.ndim == 2:
             return "logistic", np.ascontiguousarray(y, dtype=np.float64).ravel(), y.shape[1]
         codes = class_codes(y, self.classes_)
@@ -309,11 +314,10 @@ class MLPClassifier(ClassifierMixin, MultilayerPerceptron):  # type: ignore[misc
     def _stratifies(self, y: NDArray[Any]) -> bool:
         return y.ndim == 1
 
-    def _validation_score(self, network: Network, held: Rows, y: NDArray[Any]) -> float:
-        n = held.X.shape[0]
-        labels = self._labels(network.predict(core_matrix(held.X), n)[held.rows])
-        weight = None if held.weight is None else held.weight[held.rows]
-        return float(accuracy_score(y, labels, sample_weight=weight))
+    def _validation_score(
+        self, predictions: NDArray[Any], y: NDArray[Any], weight: NDArray[np.float64] | None
+    ) -> float:
+        return float(accuracy_score(y, self._labels(predictions), sample_weight=weight))
 
     def _labels(self, probabilities: NDArray[Any]) -> NDArray[Any]:
         if self._label_binarizer.y_type_.startswith("multilabel"):

@@ -9,13 +9,11 @@ from sklearn.metrics import r2_score
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils._tags import Tags
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.validation import column_or_1d, validate_data
+from sklearn.utils.validation import column_or_1d
 
-from finitesum._validation import FLOAT_DTYPES, core_matrix, sample_weights, unchanged_on_error
+from finitesum._validation import sample_weights, training_data, unchanged_on_error
 from finitesum.neural._base import MultilayerPerceptron, Target, takes_batches
 from finitesum.neural._docstrings import with_shared_sections
-from finitesum.neural._network import Network
-from finitesum.neural._training import Rows
 
 
 @with_shared_sections
@@ -183,14 +181,11 @@ class MLPRegressor(RegressorMixin, MultilayerPerceptron):  # type: ignore[misc] 
         goes_on = self.warm_start and hasattr(self, "_network")
         with unchanged_on_error(self):
             X, y = self._validated(X, y, reset=not goes_on)
+            target = self._target(y)
             weight = sample_weights(sample_weight, X)
-            held = None
-            if validation_data is not None:
-                X_own, y_own, own_weight = self._rows_of_their_own(validation_data)
-                own = Rows(X_own, self._target(y_own)[1], own_weight, np.arange(len(y_own)))
-                held = (own, y_own)
+            held = self._held(validation_data, target)
             self._fit(
-                X, y, self._target(y), weight, layers, held,
+                X, y, target, weight, layers, held,
                 goes_on=goes_on, max_iter=int(self.max_iter),
             )  # fmt: skip
             self._warn_unless_stopped()
@@ -234,10 +229,7 @@ class MLPRegressor(RegressorMixin, MultilayerPerceptron):  # type: ignore[misc] 
         return self
 
     def _validated(self, X: Any, y: Any, reset: bool) -> tuple[Any, NDArray[Any]]:
-        X, y = validate_data(
-            self, X, y, accept_sparse="csr", dtype=FLOAT_DTYPES, order="C", multi_output=True,
-            y_numeric=True, reset=reset,
-        )  # fmt: skip
+        X, y = training_data(self, X, y, y_numeric=True, multi_output=True, reset=reset)
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)
         return X, y
@@ -249,9 +241,9 @@ class MLPRegressor(RegressorMixin, MultilayerPerceptron):  # type: ignore[misc] 
         head = "poisson" if self.loss == "poisson" else "squared"
         return head, np.ascontiguousarray(y, dtype=np.float64).ravel(), n_outputs
 
-    def _validation_score(self, network: Network, held: Rows, y: NDArray[Any]) -> float:
-        predictions = network.predict(core_matrix(held.X), held.X.shape[0])[held.rows]
-        weight = None if held.weight is None else held.weight[held.rows]
+    def _validation_score(
+        self, predictions: NDArray[Any], y: NDArray[Any], weight: NDArray[np.float64] | None
+    ) -> float:
         return float(r2_score(y, predictions, sample_weight=weight))
 
     def predict(self, X: Any) -> NDArray[Any]:

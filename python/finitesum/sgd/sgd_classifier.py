@@ -290,7 +290,8 @@ class SGDClassifier(ClassifierModel, SGDEstimator):
             unknown = np.setdiff1d(y, labels)
             if len(unknown):
                 raise ValueError(f"`classes` lacks labels of y: {unknown!r} are not in {labels!r}.")
-            weight = class_weighted(self.class_weight, y, sample_weights(sample_weight, X))
+            weight = sample_weights(sample_weight, X)
+            weight = class_weighted(self.class_weight, y, weight, classes=labels)
             self.classes_ = labels
             self.coef_, self.intercept_ = self._run_one_epoch(
                 X,
