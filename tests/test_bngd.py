@@ -84,8 +84,9 @@ def test_of_many_optima_the_one_of_least_norm():
 
 
 def test_units_do_not_matter():
-    ends = [BNGDRegressor(tol=1e-3).fit(unit * X, Y) for unit in (1.0, 2.0**40, 2.0**-40)]
-    for other, unit in zip(ends[1:], (2.0**40, 2.0**-40), strict=True):
+    units = (1.0, 2.0**400, 2.0**-400)
+    ends = [BNGDRegressor(tol=1e-3).fit(unit * X, Y) for unit in units]
+    for other, unit in zip(ends[1:], units[1:], strict=True):
         assert other.n_iter_ == ends[0].n_iter_
         assert_array_equal(other.coef_ * unit, ends[0].coef_)
 
@@ -158,6 +159,7 @@ def test_nothing_to_explain():
         ({}, np.full(P, np.nan), "coef_init must be finite and of shape"),
         ({}, np.zeros(P), "do not vary"),
         ({"learning_rate": 1e200}, None, "BNGD overflows"),
+        ({}, 1e-200 * W, "BNGD underflows"),
     ],
 )
 def test_refusals(options, w, message):
@@ -166,6 +168,12 @@ def test_refusals(options, w, message):
     with pytest.raises(ValueError, match=message):
         model.fit(X, Y, coef_init=w)
     assert model.converged_
+
+
+@pytest.mark.parametrize("units", [(1e-200, 1.0), (1.0, 1e-200)], ids=["X", "y"])
+def test_what_underflows_is_not_called_converged(units):
+    with pytest.raises(ValueError, match="BNGD underflows: scale X, y or coef_init up"):
+        BNGDRegressor().fit(units[0] * X, units[1] * Y)
 
 
 def test_docstring_example():

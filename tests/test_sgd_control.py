@@ -64,3 +64,13 @@ def test_a_callback_stops_the_classes_that_come_after() -> None:
     assert model.stopping_.tolist() == ["max_iter", "callback", "callback"]
     assert model.coef_[:2].any(axis=1).all()
     assert not model.coef_[2].any()
+
+
+def test_a_callback_keeps_no_class_from_a_chunk() -> None:
+    told, plain = (
+        SGDClassifier(callback=callback, random_state=0).partial_fit(X, CLASSES, [0, 1, 2])
+        for callback in (lambda epoch: True, None)
+    )
+    assert told.stopping_.tolist() == ["callback"] * 3
+    assert np.array_equal(told.coef_, plain.coef_)
+    assert told.coef_.any(axis=1).all()

@@ -21,15 +21,16 @@ class Dog:
         self.first, self.squares, self.distance = first, 0.0, 0.0
 
     def __call__(self, g, w):
+        self.squares = self.squares or (np.linalg.norm(w) / self.first) ** 2
         self.squares += np.sum(g**2)
         self.distance = self.distance or self.first * np.sqrt(self.squares)
         self.distance = max(self.distance, np.linalg.norm(w))
         return self.distance / np.sqrt(self.squares) if self.squares else self.first
 
 
-def twin(loss, alpha, first, batch=1, epochs=3, radius=np.inf, limit=np.inf):
+def twin(loss, alpha, first, batch=1, epochs=3, radius=np.inf, limit=np.inf, start=None):
     _, derivative, y = LOSSES[loss]
-    w, dog = np.zeros(X.shape[1] + 1), Dog(first)
+    w, dog = np.zeros(X.shape[1] + 1) if start is None else start.copy(), Dog(first)
     for rows in [np.arange(i, min(i + batch, N)) for i in range(0, N, batch)] * epochs:
         f = derivative(X[rows] @ w[:-1] + w[-1], y[rows]) / len(rows)
         g = np.append(f @ X[rows], f.sum())
@@ -61,6 +62,57 @@ def test_steps_are_the_definition(layout, penalty):
 def test_eta0_begins_where_the_loss_is_not_smooth():
     found, _ = core(X, "hinge", rate="dog", schedule={"eta0": 0.3})
     assert_allclose(found, twin("hinge", PENALTIES["l2"][0], 0.3), rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.parametrize("layout", ["dense", "csr"])
+def test_the_first_step_is_as_long_from_any_start(layout):
+    alpha = PENALTIES["l2"][0]
+    for size in (1e-3, 1.0, 30.0):
+        start = size * np.random.default_rng(0).normal(size=X.shape[1] + 1)
+        options = {"rate": "dog", "coef_init": start[:-1], "intercept_init": start[-1:]}
+        found, result = core(LAYOUTS[layout], **options)
+        expected = twin("logistic", alpha, 2 / (0.25 * LARGEST + alpha), start=start)
+        assert_allclose(found, expected, rtol=1e-10, atol=1e-12)
+        assert not result["history"]["restarts"].any()
+        _, result = core(LAYOUTS[layout][:1], y=SIGNS[:1], epochs=1, **options)
+        of_row = 0.25 * (X[0] @ X[0] + 1) + alpha
+        assert_allclose(result["history"]["step_size"], 2 / of_row, rtol=1e-12)
+
+
+def test_a_warm_start_keeps_what_was_reached():
+    """With almost no gradients left, far from zero: a first step as long as w would lose it all."""
+    A = scale(load_breast_cancer(return_X_y=True)[0])
+    y = np.where(A[:, 0] + 0.1 * np.random.default_rng(0).normal(size=len(A)) > 0, 1.0, -1.0)
+    model = SGDClassifier(
+        "log_loss", alpha=1e-5, learning_rate="dog", monitor="objective", max_iter=30, tol=None,
+        warm_start=True, random_state=0,
+    ).fit(A, y)  # fmt: skip
+    reached = model.history_["objective"].min()
+    model.set_params(max_iter=1).fit(A, y)
+    assert model.history_["objective"][0] < 1.5 * reached
+    assert model.history_["restarts"][0] == 0
+
+
+def test_rows_of_zeros_leave_eta0():
+    for start in (0.0, 2.0):
+        model = SGDRegressor(
+            learning_rate="dog", eta0=0.3, penalty=None, fit_intercept=False, max_iter=3, tol=None,
+            time_limit=10.0,
+        ).fit(np.zeros((20, 2)), np.ones(20), coef_init=[start, start])  # fmt: skip
+        assert model.stopping_ == "max_iter"
+        assert (model.coef_ == start).all()
+        assert_allclose(model.history_["step_size"], 0.3)
+
+
+@pytest.mark.parametrize("factor", [1 / 3, 3])
+def test_resumed_on_other_rows_the_steeper_ones_decide(factor):
+    """The first call moves nothing: predictions of zero are right."""
+    options = {"rate": "dog", "keep_state": True}
+    _, begun = core(factor * X, "squared", y=np.zeros(N), epochs=1, **options)
+    found, _ = core(X, "squared", state=begun["state"], **options)
+    alpha = PENALTIES["l2"][0]
+    steepest = max(1, factor**2) * (LARGEST - 1) + 1
+    assert_allclose(found, twin("squared", alpha, 2 / (steepest + alpha)), rtol=1e-10, atol=1e-12)
 
 
 def test_several_classes_are_one_vector():

@@ -150,6 +150,17 @@ def test_partial_fit_goes_on_after_a_fit():
     assert np.array_equal(model.coef_, SGDClassifier(max_iter=5, **options).fit(X, LABELS).coef_)
 
 
+def test_a_late_average_begins_with_the_first_calls_epochs():
+    """Whatever the lengths of later pieces."""
+    options: dict[str, Any] = {"shuffle": False, "batch_size": 1, "learning_rate": "constant"}
+    average = SGDRegressor(average=("uniform", 2), **options)
+    at_step = SGDRegressor(average=1 + 2 * 50, **options)
+    for piece in (slice(50), slice(50, 60), slice(60, 110), slice(50)):
+        for model in (average, at_step):
+            model.partial_fit(X[piece], Z[piece])
+        assert np.array_equal(average.coef_, at_step.coef_)
+
+
 def test_partial_fit_sees_classes_one_after_the_other():
     model = SGDClassifier(loss="log_loss", random_state=0)
     for label in ("no", "yes") * 5:

@@ -42,6 +42,25 @@ def test_formulas(name, options, formula):
     assert_allclose(result["history"]["step_size"][-1], formula(3 * np.ceil(N / 7)), rtol=1e-12)
 
 
+def test_the_smoothness_of_batches():
+    """That of the mean where a step takes each row once; draws can repeat the steepest."""
+    mean, beta = (X**2).sum(axis=1).mean() + 1, 2 / ALPHA
+    for order, largest in (("cyclic", mean), ("iid", LARGEST)):
+        _, result = core(X, rate="bottou", batch_size=N, order=order, epochs=1)
+        expected = beta / (beta * (0.25 * largest + ALPHA))
+        assert_allclose(result["history"]["step_size"], expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize("factor", [1 / 3, 3])
+def test_resumed_on_other_rows_the_steeper_ones_decide(factor):
+    options = {"rate": "bottou", "epochs": 1, "keep_state": True}
+    _, begun = core(factor * X, **options)
+    _, result = core(X, state=begun["state"], **options)
+    steepest = max(1, factor**2) * (LARGEST - 1) + 1
+    gamma = 2 / ALPHA * (0.25 * steepest + ALPHA) - 1
+    assert_allclose(result["history"]["step_size"], 2 / ALPHA / (gamma + 2 * N), rtol=1e-12)
+
+
 def replayed(objectives, start, factor, patience, tol, shortest=1e-6):
     """Steps after each epoch: the rule of scikit-learn's adaptive, its best never forgotten."""
     eta, best, count, steps = start, np.inf, 0, []

@@ -112,6 +112,17 @@ def test_written_pieces_are_mapped(tmp_path, dtype, kind):
     assert open_csr(tmp_path, N, 5)[0].shape == (0, P)
 
 
+def test_what_is_mapped_outlives_a_new_matrix_in_its_place(tmp_path):
+    write_csr(tmp_path, pieces())
+    before = open_csr(tmp_path)
+    write_csr(tmp_path, [(2 * X, -Y)])
+    assert_same(before)
+    after = open_csr(tmp_path)
+    assert_same(after, 2 * X, -Y)
+    write_csr(tmp_path, [after, after])  # from the files that it replaces
+    assert_same(open_csr(tmp_path, N), 2 * X, -Y)
+
+
 def test_more_columns_than_32_bits_count(tmp_path):
     wide = sp.csr_array((np.ones(2), np.array([1, 2**31 + 3]), [0, 1, 2]), shape=(2, 2**31 + 5))
     write_csr(tmp_path, [(wide, np.ones(2))])
@@ -154,7 +165,9 @@ def test_what_cannot_be_written_or_read(tmp_path, text):
         (lambda: list(csr_chunks(tmp_path, chunk_rows=0)), "chunk_rows must be at least 1"),
         (lambda: write_csr(tmp_path, []), "no rows to write"),
         (lambda: write_csr(tmp_path, [(X, Y), (X[:, 1:], Y)]), "the first one has 12 columns"),
-        (lambda: write_csr(tmp_path, [(X, Y[1:])]), "89 targets"),
+        (lambda: write_csr(tmp_path, [(X, Y[1:])]), r"targets of shape \(89,\)"),
+        (lambda: write_csr(tmp_path, [(X, Y[:, None])]), r"targets of shape \(90, 1\)"),
+        (lambda: write_csr(tmp_path, [(X[:0], Y[:0])]), "no rows to write"),
         (lambda: write_csr(tmp_path, [(X, Y.astype(str))]), "Targets must be numbers"),
     ):
         with pytest.raises(ValueError, match=message):

@@ -97,7 +97,7 @@ class Run {
       if (control_.look()) return name_of(control_.reason());
       if (!descent_.run_epoch(epoch_, limit_, control_)) {
         restart();
-        if (descent_.step_size() == 0) return name_of(Stopping::no_progress);
+        if (!(descent_.step_size() > 0)) return name_of(Stopping::no_progress);
         continue;
       }
       if (control_.stopped()) return name_of(control_.reason());

@@ -350,7 +350,7 @@ class Descent {
     if (!rule.has_length && l1_ > 0) throw std::invalid_argument(name + "takes no L1 penalty.");
   }
 
-  // The largest of a row's loss, or, for steps that take all rows, of their mean; with the penalty's.
+  // The largest of a row's loss, or, for steps that take all rows once, of their mean; with the penalty's.
   double smoothness(const KernelTable& table) const {
     double largest = 0;
     double sum = 0;
@@ -361,7 +361,7 @@ class Descent {
       largest = std::max(largest, of_row);
       sum += of_row;
     }
-    const bool takes_all = static_cast<double>(batch_size_) >= n_counted_;
+    const bool takes_all = options_.order != RowOrder::iid && static_cast<double>(batch_size_) >= n_counted_;
     constexpr double of_softmax = 0.5;
     return (options_.n_classes > 0 ? of_softmax : loss_.smoothness()) * (takes_all ? sum / n_counted_ : largest) + l2_;
   }

@@ -35,9 +35,11 @@ Schedule::Schedule(const ScheduleOptions& options, double smoothness, double n_s
     case LearningRate::minimax:
       numerator_ = options.radius / (options.gradient_bound * std::sqrt(options.n_steps.value_or(n_steps)));
       break;
-    case LearningRate::dog:
-      numerator_ = std::isfinite(smoothness) ? 2 / smoothness : options.eta0;
+    case LearningRate::dog: {
+      const double first = 2 / smoothness;  // infinite where all rows are zero
+      numerator_ = first > 0 && std::isfinite(first) ? first : options.eta0;
       break;
+    }
     case LearningRate::fast_halving:
       if (!(c > 0)) throw std::invalid_argument("learning_rate='fast_halving' needs an L2 penalty.");
       break;
@@ -67,6 +69,7 @@ double Schedule::formula(double t) const {
 }
 
 void Schedule::observe(double gradient_square, double norm) {
+  if (squares_ == 0) squares_ = (norm / numerator_) * (norm / numerator_);
   squares_ += gradient_square;
   if (distance_ == 0) distance_ = numerator_ * std::sqrt(squares_);
   distance_ = math::max(distance_, norm);
@@ -159,9 +162,14 @@ std::optional<OptimumEstimate> Schedule::optimum() const {
                          std::sqrt(4 * floors_[1].variance + floors_[0].variance)};
 }
 
+// The rows to come may be steeper than those that the saved run has begun with: neither's first step is exceeded.
 void Schedule::transfer(Archive& archive) {
+  const double own_numerator = numerator_;
+  const double own_offset = offset_;
   archive(numerator_);
   archive(offset_);
+  if (options_.kind == LearningRate::dog) numerator_ = math::min(numerator_, own_numerator);
+  if (options_.kind == LearningRate::bottou) offset_ = math::max(offset_, own_offset);
   archive(factor_);
   archive(squares_);
   archive(distance_);

@@ -71,7 +71,8 @@ class Schedule {
   // Ivgi, O. Hinder and Y. Carmon, ICML 2023, eq. 4), eta_t = max_{i <= t} |w_i - w_0| / sqrt(sum_{i <= t} |g_i|^2),
   // with w_0 = 0 whatever the start, and with a first step of 2 / L, or of eta0 where the loss is not smooth, instead
   // of a small number: where the optimum is far, as in text, most of a pass would be over before the distance has
-  // grown.
+  // grown. A start other than zero counts as if gradients with the root sum |w| / (first step) had led there; without
+  // them the first step would be as long as w.
   void observe(double gradient_square, double norm);
 
   // Of step t, counted from one.

@@ -17,6 +17,7 @@ from finitesum.linear._model import RegressorModel
 
 _Vector = NDArray[np.float64]
 _BLOCK = 4096  # rows of float32 that are brought to float64 at a time
+_ROUNDING = float(16.0 * np.finfo(np.float64).eps) ** 2  # of squares, relative
 
 
 class BNGDRegressor(RegressorModel):
@@ -134,7 +135,7 @@ class BNGDRegressor(RegressorModel):
         ------
         ValueError
             If the data, the weights or a parameter are not valid, predictions by ``coef_init`` do
-            not vary, or numbers overflow.
+            not vary, or numbers overflow or underflow.
         """
         self._validate_params()
         with unchanged_on_error(self):
@@ -160,9 +161,9 @@ class BNGDRegressor(RegressorModel):
 
     def _first_direction(self, moments: "_Moments", coef_init: Any) -> tuple[_Vector, float]:
         """Give the first w, and the length of the step of steepest descent from zero."""
-        g = moments.g
-        moments.move_to(g)
-        rate = float(g @ g) / moments.deviation**2  # zero if g is
+        g, unit = moments.g, _in_units(moments.g)
+        moments.move_to(unit)
+        rate = float(unit @ unit) / moments.deviation**2  # zero if g is
         if coef_init is None:
             return rate * g, rate
         w: _Vector = np.array(coef_init, dtype=np.float64)
@@ -207,22 +208,26 @@ class _Moments:
         self.g = _transposed_product(X, share * y)
         self.Hw = np.zeros_like(self.g)
         self.deviation, self.varies = 1.0, False
-        self.move_to(self.g)
+        self.move_to(_in_units(self.g))
         if not self.varies:
             self.g = np.zeros_like(self.g)  # it was rounding
 
     def move_to(self, w: _Vector) -> None:
-        """Set Hw and deviation, sigma, or one where predictions vary by rounding alone."""
+        """Set Hw and deviation, sigma, or one where predictions vary by rounding alone.
+
+        What is too small to tell one from the other is refused, not taken for a constant.
+        """
         with np.errstate(over="ignore"):
             z = _product(self._X, w)
             size = float(self._share @ z**2)
         if not math.isfinite(size):
             raise ValueError("BNGD overflows: scale X or y down, or lower learning_rate.")
+        if _ROUNDING * size < np.finfo(np.float64).tiny and z[self._share > 0.0].any():
+            raise ValueError("BNGD underflows: scale X, y or coef_init up.")
         if self._centered:
             z -= self._share @ z
         variance = float(self._share @ z**2)
-        rounding = float(16.0 * np.finfo(np.float64).eps) ** 2 * size
-        self.varies = variance > rounding
+        self.varies = variance > _ROUNDING * size
         self.deviation = math.sqrt(variance) if self.varies else 1.0
         self.Hw = _transposed_product(self._X, self._share * z)
 
@@ -230,6 +235,11 @@ class _Moments:
         if not self._centered:
             return 0.0
         return self._mean_of_y - float(_transposed_product(self._X, self._share) @ coef)
+
+
+def _in_units(g: _Vector) -> _Vector:
+    """Scale the largest entry to one: X g is quadratic in X, and its square underflows early."""
+    return g / (float(np.abs(g).max()) or 1.0)
 
 
 def _product(X: Any, w: _Vector) -> _Vector:

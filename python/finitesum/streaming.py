@@ -28,6 +28,7 @@ Chunk = tuple[Any, NDArray[Any]]
 _DATA, _INDICES, _INDPTR, _TARGETS, _SHAPE = (
     f"{name}.npy" for name in ("data", "indices", "indptr", "y", "shape")
 )
+_NO_ROWS = "There are no rows to write."
 
 
 def svmlight_chunks(
@@ -143,7 +144,7 @@ def write_csr(folder: str | os.PathLike[str], chunks: Iterable[Chunk]) -> tuple[
     ----------
     folder : path-like
         Where the arrays data, indices, indptr, y and shape go, a .npy file each; made if need be.
-        Files of these names are replaced.
+        Files of these names are replaced; matrices mapped before keep what they were.
     chunks : iterable of (X, y)
         X an array or sparse matrix of shape (n_rows, n_features), y an array of n_rows numbers, of
         types that those of the first piece can hold: what `svmlight_chunks` and `parquet_chunks`
@@ -165,7 +166,7 @@ def write_csr(folder: str | os.PathLike[str], chunks: Iterable[Chunk]) -> tuple[
     chunks = iter(chunks)
     first = next(chunks, None)
     if first is None:
-        raise ValueError("There are no rows to write.")
+        raise ValueError(_NO_ROWS)
     place, n_features = Path(folder), first[0].shape[1]
     place.mkdir(parents=True, exist_ok=True)
     (place / _SHAPE).unlink(missing_ok=True)  # what is cut short is no matrix
@@ -183,9 +184,9 @@ def write_csr(folder: str | os.PathLike[str], chunks: Iterable[Chunk]) -> tuple[
         }
         files[_INDPTR].append(np.zeros(1, np.int64))
         for X, y in chain([first], chunks):
-            if X.shape[1] != n_features or X.shape[0] != len(y):
+            if X.shape[1] != n_features or np.shape(y) != X.shape[:1]:
                 raise ValueError(
-                    f"A piece has X of shape {X.shape} and {len(y)} targets; "
+                    f"A piece has X of shape {X.shape} and targets of shape {np.shape(y)}; "
                     f"the first one has {n_features} columns."
                 )
             rows = sp.csr_array(X)
@@ -194,6 +195,8 @@ def write_csr(folder: str | os.PathLike[str], chunks: Iterable[Chunk]) -> tuple[
             files[_INDPTR].append(n_stored + rows.indptr[1:].astype(np.int64))
             files[_TARGETS].append(np.asarray(y))
             n_rows, n_stored = n_rows + len(y), n_stored + rows.nnz
+    if n_rows == 0:
+        raise ValueError(_NO_ROWS)
     np.save(place / _SHAPE, (n_rows, n_features))
     return n_rows, n_features
 
@@ -293,6 +296,7 @@ class _GrowingArray:
     def __init__(self, path: Path, dtype: DTypeLike) -> None:
         self._dtype = np.dtype(dtype)
         self._length = 0
+        path.unlink(missing_ok=True)  # what is mapped stays as it is
         self._file = path.open("wb")
         self._write_header()
 

@@ -53,6 +53,7 @@ class Run:
     """What goes from one call of partial_fit to the next."""
 
     seed: int
+    steps_per_epoch: int  # of the first call, whose epochs an average that begins late counts in
     states: list[NDArray[np.float64]] = field(default_factory=list)
 
 
@@ -195,23 +196,25 @@ class SGDEstimator(LinearModel):
         n_classes: int = 0,
         n_jobs: int | None = None,
         first: bool = True,
+        ends_all: tuple[str, ...] = ("interrupted", "callback"),
     ) -> Start:
         """Run the core on each output, set the report; return coef (K, p) and intercept (K,).
 
         With ``n_classes`` the outputs are one problem, that of the multinomial loss. Unless it is
-        the first call, go on from what the last one left.
+        the first call, go on from what the last one left. An output that stops for a reason in
+        ``ends_all`` leaves those that have not begun where they are.
         """
         total = total_weight(weight, X.shape[0])
         n_counted = X.shape[0] if weight is None else int((weight > 0).sum())
         batch_size, n_passes = self._batches(n_counted, total, X.shape)
         steps_per_epoch = n_passes * math.ceil(n_counted / batch_size)
-        average, average_start = averaging(self.average, steps_per_epoch)
+        run = Run(draw_seed(self.random_state), steps_per_epoch) if first else self._run
+        average, average_start = averaging(self.average, run.steps_per_epoch)
         matrix = core_matrix(X)
-        run = Run(draw_seed(self.random_state)) if first else self._run
         deadline = math.inf if self.time_limit is None else time.monotonic() + self.time_limit
         validation_matrix = None if validation is None else core_matrix(validation.X)
 
-        stopped: list[str] = []  # from outside: outputs that have not begun stay where they are
+        stopped: list[str] = []
 
         def fit(output: int, show: Show | None) -> SgdResult:
             mine = slice(None) if n_classes else slice(output, output + 1)
@@ -241,7 +244,7 @@ class SGDEstimator(LinearModel):
             )
             if late:
                 result["stopping"] = stopped[0]
-            elif result["stopping"] in ("interrupted", "callback"):
+            elif result["stopping"] in ends_all:
                 stopped.append(result["stopping"])
             return result
 
@@ -249,7 +252,7 @@ class SGDEstimator(LinearModel):
             results: list[SgdResult] = Parallel(n_jobs=n_jobs, require="sharedmem")(
                 delayed(fit)(output, show) for output in range(n_outputs)
             )
-        self._run = Run(run.seed, [result["state"] for result in results])
+        self._run = Run(run.seed, run.steps_per_epoch, [result["state"] for result in results])
         self._set_report(results)
         coef = np.concatenate([r["coef"] for r in results]).reshape(-1, X.shape[1])
         return coef, np.concatenate([r["intercepts"] for r in results])
@@ -293,8 +296,11 @@ class SGDEstimator(LinearModel):
         return "interrupted" in np.atleast_1d(self.stopping_)
 
     def _run_one_epoch(self, *args: Any, **options: Any) -> Start:
-        """Do what `_descend` does, for partial_fit, whose caller Ctrl-C is meant for."""
-        found = self._descend(*args, max_iter=1, **options)
+        """Do what `_descend` does, for partial_fit, whose caller Ctrl-C is meant for.
+
+        A callback has no epochs to stop here: every output gets the samples.
+        """
+        found = self._descend(*args, max_iter=1, ends_all=("interrupted",), **options)
         if self._was_interrupted():
             raise KeyboardInterrupt
         return found

@@ -72,8 +72,8 @@ average : bool, int, str or (str, int), default=False
     What the result averages: True or "uniform" all iterates, an integer those from this step on;
     "weighted" in proportion to their number t, "polynomial" to t (t + 1) ... (t + 7), which counts
     the last eighth for 70 % (Shamir and Zhang, ICML 2013); "suffix" those since the last
-    epoch whose number is a power of two. A pair names the epoch to begin after, too. Exact for
-    sparse X.
+    epoch whose number is a power of two. A pair names the epoch to begin after, too; in
+    `partial_fit` epochs are as long as the first call's. Exact for sparse X.
 optimizer : str, default="sgd"
     The rule that turns gradients into steps of length eta, coordinate by coordinate: "sgd" itself,
     those of :class:`finitesum.Optimizer`. L2 is part of the gradient
@@ -103,7 +103,8 @@ schedule_options : dict or None, default=None
     ``"gradient_bound"``, ``"n_steps"``; ``"factor"``, ``"patience"``.
 callback : callable or None, default=None
     Called as ``callback(epoch)`` after each epoch with a dict of what ``history_`` holds. Returning
-    True stops the fit.
+    True stops the fit, with the classes that come after; in `partial_fit` it changes nothing but
+    ``stopping_``.
 time_limit : float or None, default=None
     Seconds after which the fit stops with what it has."""
 

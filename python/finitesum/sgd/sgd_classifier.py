@@ -260,7 +260,8 @@ class SGDClassifier(ClassifierModel, SGDEstimator):
         classes : array-like of shape (n_classes,), default=None
             All classes there will be. Needed by the first call.
         sample_weight : array-like of shape (n_samples,), default=None
-            Non-negative weights, relative to their mean in this call.
+            Non-negative weights, relative to their mean in this call; their sum counts where it is
+            the number of steps (few samples, ``batch_size="auto"``).
 
         Returns
         -------

@@ -213,7 +213,8 @@ class SGDRegressor(RegressorModel, SGDEstimator):
         y : array-like of shape (n_samples,)
             Targets.
         sample_weight : array-like of shape (n_samples,), default=None
-            Non-negative weights, relative to their mean in this call.
+            Non-negative weights, relative to their mean in this call; their sum counts where it is
+            the number of steps (few samples, ``batch_size="auto"``).
 
         Returns
         -------
