@@ -12,7 +12,7 @@
 //   to q_i an eighth of 1 / sup l'', which hardly shortens a step. Losses without that bound take l'' at the null
 //   model.
 // - Rows whose last step raised D by less than 0.3 of the mean over all rows are left out until the others have had
-//   16 epochs or as many draws as there are rows, or are fewer than a sixteenth: the shrinking of C.-J. Hsieh et al.,
+//   16 epochs or as many draws as there are rows, or are fewer than n / 128: the shrinking of C.-J. Hsieh et al.,
 //   "A dual coordinate descent method for large-scale linear SVM", ICML 2008, by gains in place of projected gradients,
 //   which serves smooth losses, too. A step by c raises S D by at least s_i c^2 (q_i + 1 / sup l'') / 2. The
 //   certificate is always that of all rows.
@@ -275,7 +275,7 @@ class Sdca final : public Solver {
 
   void choose_rows() {
     constexpr std::size_t most_epochs = 16;
-    constexpr std::size_t fewest = 16;  // one row in so many; an epoch of fewer would be one of max_iter for little
+    constexpr std::size_t fewest = 128;  // one row in so many; an epoch of fewer would be one of max_iter for little
     constexpr double share = 0.3;
     const auto n = problem_.n_rows();
     bool all = epochs_of_some_ == most_epochs || draws_of_some_ >= n;

@@ -37,7 +37,7 @@ def sdca_epochs(problem, b, *, seed):
     while True:
         visit_all = epochs_of_some == 16 or draws_of_some >= problem.n
         rows = np.flatnonzero(visit_all | (gains >= 0.3 * gains.mean()))
-        if len(rows) < problem.n // 16:
+        if len(rows) < problem.n // 128:
             visit_all, rows = True, np.arange(problem.n)
         epochs_of_some = 0 if visit_all else epochs_of_some + 1
         draws_of_some = 0 if visit_all else draws_of_some + len(rows)
