@@ -1,6 +1,6 @@
 """Objective minus optimum against effective passes over the data, one curve per method.
 
-    python -m bench.peers.convergence protein|covtype|a9a [--passes 50] [--output FILE]
+    python bench/peers/convergence.py protein|covtype|a9a [--passes 50] [--output FILE]
 
 The experiment of N. Le Roux, M. Schmidt, F. Bach (NIPS 2012): logistic regression with L2 penalty
 1/n and an intercept. A pass is n evaluations of a row's gradient; the line search's evaluations of
@@ -8,10 +8,12 @@ the loss alone do not count. The optimum is Newton's, certified.
 """
 
 import argparse
+import sys
 import time
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,6 +24,8 @@ from scipy.special import expit
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import SGDClassifier
 from sklearn.utils.extmath import safe_sparse_dot
+
+sys.path.append(str(Path(__file__).parents[2]))  # run as a file, Python knows its folder alone
 
 import finitesum
 from bench.peers.data import Dataset, data_folder, load_dataset
