@@ -297,10 +297,12 @@ signs = np.where(codes > 0, 1.0, -1.0)
 total = hashlib.sha256()
 for A in (X, X.astype(np.float32), (X[rows, columns], columns.astype(np.int32), indptr, 37)):
     for loss, n_classes in (("logistic", 0), ("hinge", 0), ("multinomial", 3)):
-        for optimizer in ("sgd", "adam"):
+        for optimizer, alpha, l1_ratio in (
+            ("sgd", 0.01, 0.3), ("adam", 0.01, 0.3), ("adagrad", 0.0, 1.0), ("adagrad", 0.01, 1.0),
+        ):
             total.update(core.fit_sgd(
                 A, codes if n_classes else signs, None, loss=loss, loss_parameter=1.0,
-                n_classes=n_classes, alpha=0.01, l1_ratio=0.3, fit_intercept=True, max_iter=3,
+                n_classes=n_classes, alpha=alpha, l1_ratio=l1_ratio, fit_intercept=True, max_iter=3,
                 optimizer=optimizer, average="weighted", batch_size=3, learning_rate="invscaling",
                 schedule={"power_t": 0.3}, keep_state=True,
             )["state"].tobytes())

@@ -74,6 +74,37 @@ def test_adagrad_on_sparse_rows_takes_every_eps(penalty, options, size):
     )
 
 
+@pytest.mark.parametrize("penalty", ["none", "l1"])
+@pytest.mark.parametrize("size", [1, 7])
+@pytest.mark.parametrize("index", [np.int32, np.int64])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_adagrad_on_sparse_rows_of_any_length(penalty, size, index, dtype):
+    """The kernels take entries in blocks: rows of none up to several."""
+    rng = np.random.default_rng(1)
+    dense = np.tril(rng.normal(size=(70, 70)) / np.arange(1, 71)[:, None], -1).astype(dtype)
+    rows = sp.csr_matrix(dense)
+    rows.indices, rows.indptr = rows.indices.astype(index), rows.indptr.astype(index)
+    options = {"optimizer": "adagrad", "penalty": penalty, "batch_size": size, "keep_state": True}
+    y = rng.choice([-1.0, 1.0], size=70)
+    found, last = core(rows, y=y, **options)
+    expected, dense_last = core(dense.astype(float), y=y, **options)
+    assert_allclose(found, expected, rtol=1e-10, atol=1e-12)
+    assert_allclose(last["state"], dense_last["state"], rtol=1e-9, atol=1e-12)
+    assert np.count_nonzero(found[:-1]) > 30
+    assert (penalty == "l1") == bool(np.count_nonzero(found[:69] == 0))
+
+
+@pytest.mark.parametrize("penalty", ["l1", "none"])
+def test_adagrad_on_sparse_rows_resumes_bit_for_bit(penalty):
+    options = {"optimizer": "adagrad", "penalty": penalty, "order": "shuffle", "keep_state": True}
+    whole, _ = core(LAYOUTS["csr"], epochs=4, **options)
+    state = None
+    for _ in range(4):
+        parts, last = core(LAYOUTS["csr"], epochs=1, state=state, **options)
+        state = last["state"]
+    assert np.array_equal(parts, whole)
+
+
 @each_rule
 @pytest.mark.parametrize("layout", ["dense", "csr"])
 def test_resumed_is_uninterrupted(rule, layout):

@@ -1,5 +1,6 @@
 // Memory in pages of 2 MiB where the system has them on request: for copies of X, whose hundreds of thousands of small
-// pages would take as long to map, and at the end to unmap, as to fill.
+// pages would take as long to map, and at the end to unmap, as to fill; and for coefficients that sparse rows gather,
+// whose small pages are more than the processor remembers.
 #pragma once
 
 #include <cstddef>
@@ -22,10 +23,11 @@ struct LargePages {
 
   T* allocate(std::size_t n) {
     if (!is_large(n)) return static_cast<T*>(::operator new(n * sizeof(T)));
-    void* memory = std::aligned_alloc(page, (n * sizeof(T) + page - 1) / page * page);
+    const std::size_t size = (n * sizeof(T) + page - 1) / page * page;
+    void* memory = std::aligned_alloc(page, size);
     if (memory == nullptr) throw std::bad_alloc();
 #if defined(__linux__) && defined(MADV_HUGEPAGE)
-    madvise(memory, n * sizeof(T), MADV_HUGEPAGE);  // a wish: small pages do as well
+    madvise(memory, size, MADV_HUGEPAGE);  // a wish: small pages do as well
 #endif
     return static_cast<T*>(memory);
   }
@@ -42,7 +44,7 @@ struct LargePages {
 
  private:
   static constexpr std::size_t page = std::size_t{1} << 21;
-  static bool is_large(std::size_t n) { return n >= 2 * page / sizeof(T); }
+  static bool is_large(std::size_t n) { return n >= page / 2 / sizeof(T); }
 };
 
 template <class T>

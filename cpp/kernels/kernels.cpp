@@ -1,6 +1,7 @@
 // THE file compiled once per instruction set, with FINITESUM_ISA naming the level. Everything in it has internal
 // linkage but the table: a function shared with baseline code could be merged into it by the linker. Hence no standard
 // header with templates, and a check of the object file's symbols after each build (cpp/cmake/CheckIsaSymbols.cmake).
+#include "kernels/adagrad.inl"
 #include "kernels/batch_norm.inl"
 #include "kernels/columns.inl"
 #include "kernels/dense.inl"
@@ -35,7 +36,9 @@ constexpr KernelTable make_table(TypeList<Loss...>) {
           {dense_quad_kernels<float>, dense_quad_kernels<double>},
           {all_optimizer_kernels<float>.rows, all_optimizer_kernels<double>.rows},
           {batch_norm_kernels<float>, batch_norm_kernels<double>},
-          {network_kernels<float>, network_kernels<double>}};
+          {network_kernels<float>, network_kernels<double>},
+          {adagrad_kernels<float, std::int32_t>, adagrad_kernels<float, std::int64_t>,
+           adagrad_kernels<double, std::int32_t>, adagrad_kernels<double, std::int64_t>}};
 }
 
 }  // namespace

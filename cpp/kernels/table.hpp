@@ -254,6 +254,38 @@ struct AllNetworkKernels {
   NetworkKernels<double> dense_f64;
 };
 
+// AdaGrad on sparse rows (sgd/adagrad_weights.hpp): a coordinate is (w, v), or with L1 (u, s), s = sqrt(v + inside) and
+// w = sign(u) max(|u| - level, 0) / (s + outside).
+struct AdagradCoordinate {
+  double first = 0;
+  double second = 0;
+};
+
+// Along factor x; the caller raises the level.
+struct AdagradStep {
+  double rate;
+  double factor;
+  double inside;
+  double outside;
+  double level;
+};
+
+// Of the step `dot` takes `outside` and `level` alone. Of two functions the second is with L1.
+template <class T, class I>
+struct AdagradKernels {
+  double (*dot[2])(const T* values, const I* indices, std::size_t nonzeros, const AdagradCoordinate* coordinates,
+                   const AdagradStep* step);
+  void (*step[2])(const T* values, const I* indices, std::size_t nonzeros, AdagradCoordinate* coordinates,
+                  const AdagradStep* step);
+};
+
+struct AllAdagradKernels {
+  AdagradKernels<float, std::int32_t> sparse_f32_i32;
+  AdagradKernels<float, std::int64_t> sparse_f32_i64;
+  AdagradKernels<double, std::int32_t> sparse_f64_i32;
+  AdagradKernels<double, std::int64_t> sparse_f64_i64;
+};
+
 struct QuadKernels {
   DenseQuadKernels<float> dense_f32;
   DenseQuadKernels<double> dense_f64;
@@ -275,6 +307,7 @@ struct KernelTable {
   AllOptimizerKernels optimizers;
   AllBatchNormKernels batch_norm;
   AllNetworkKernels network;
+  AllAdagradKernels adagrad;
 };
 
 // All tables name their members alike.

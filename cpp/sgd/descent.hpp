@@ -133,6 +133,7 @@ class Descent {
     for (std::size_t k = 0; k < n_outputs_; ++k) {
       if (!rules_.empty()) {
         rules_[k]->read(moved_);
+        rules_[k]->end_epoch();
         weights_[k].set(moved_.data());
       }
       weights_[k].fold();

@@ -35,6 +35,7 @@ class RuleWeights {
   // Forgets all but the coefficients.
   virtual void start(const std::vector<double>& coef) = 0;
   virtual void read(std::vector<double>& coef) = 0;
+  virtual void end_epoch() {}
   virtual void transfer(Archive& archive) = 0;  // dense and sparse alike: the next rows may be of the other kind
 };
 

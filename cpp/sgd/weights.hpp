@@ -18,6 +18,7 @@
 #include <utility>
 #include <vector>
 
+#include "core/large_pages.hpp"
 #include "core/math.hpp"
 #include "sgd/options.hpp"
 #include "solvers/archive.hpp"
@@ -66,8 +67,8 @@ class Weights {
   void add(AnyRow x, double a, double b) {
     const double change = a / scale_ * b;
     if (level_ == 0 && ball_ == Ball::none) {  // path_sum(u) is A u
-      add_plainly(x, change, u_);
-      if (!sums_.empty()) add_plainly(x, -change * totals_.back().a, sums_);
+      add_plainly(x, change, u_.data());
+      if (!sums_.empty()) add_plainly(x, -change * totals_.back().a, sums_.data());
       return;
     }
     for_each_entry(x, [&](std::size_t j, double x_j) { move(j, change * x_j); });
@@ -188,10 +189,10 @@ class Weights {
     for (std::size_t k = 0; k < x.size; ++k) visit(static_cast<std::size_t>(x.indices[k]), double{x.values[k]});
   }
 
-  void add_plainly(Row x, double change, std::vector<double>& to) { axpy(kernels_, change, x, to.data()); }
+  void add_plainly(Row x, double change, double* to) { axpy(kernels_, change, x, to); }
   // Of another type: a gradient.
   template <class AnyRow>
-  void add_plainly(AnyRow x, double change, std::vector<double>& to) {
+  void add_plainly(AnyRow x, double change, double* to) {
     for_each_entry(x, [&](std::size_t j, double x_j) { to[j] += change * x_j; });
   }
 
@@ -269,7 +270,7 @@ class Weights {
   }
 
   decltype(row_kernels(std::declval<const KernelTable&>(), std::declval<const View&>())) kernels_;
-  std::vector<double> u_;
+  LargeVector<double> u_;
   double scale_ = 1;
   double level_ = 0;
   std::vector<double> sums_;  // c; empty: no average is wanted

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <cstddef>
+#include <cstdint>
 #include <vector>
 
 #include "core/matrix_view.hpp"
@@ -63,8 +64,9 @@ double squared_norm(const KernelTable& table, const T* values, std::size_t size)
 }
 
 inline void prefetch_bytes(const void* data, std::size_t bytes) {
-  const char* begin = static_cast<const char*>(data);
-  for (std::size_t offset = 0; offset < bytes; offset += 64) __builtin_prefetch(begin + offset);
+  const auto begin = reinterpret_cast<std::uintptr_t>(data);
+  for (std::uintptr_t line = begin / 64 * 64; line < begin + bytes; line += 64)
+    __builtin_prefetch(reinterpret_cast<const void*>(line));
 }
 
 template <class T>
