@@ -225,6 +225,58 @@ def test_out_is_filled_and_nothing_else_is_changed():
     batch_norm_backward(dy, cache)
 
 
+@each_dtype
+@pytest.mark.parametrize("relu", [False, True])
+@pytest.mark.parametrize("shape", [(33, 100), (3, 5, 7, 7)], ids=str)
+def test_gradients_go_where_they_are_asked_for(shape, dtype, relu):
+    x, gamma, beta, dy = problem(shape, dtype)
+    cache = batch_norm(x, gamma, beta, relu=relu)[1]
+    wanted = batch_norm_backward(dy, cache)
+    out = np.full_like(x, np.nan)
+    found = batch_norm_backward(dy, cache, out=out)
+    assert found[0] is out
+    in_place = batch_norm_backward(dy, cache, out=dy)
+    assert in_place[0] is dy
+    for each in (found, in_place):
+        for a, b in zip(each, wanted, strict=True):
+            assert_array_equal(a, b)
+
+
+def test_gradients_do_not_overwrite_what_they_read():
+    x, gamma, beta, dy = problem((8, 3))
+    cache = batch_norm(x, gamma, beta)[1]
+    both = np.zeros((9, 3))
+    both[:8] = dy
+    fixed = np.zeros((8, 3))
+    fixed.flags.writeable = False
+    for out, message in (
+        (x, "out must not overlap x"),
+        (np.zeros((3, 8)), r"out must have the shape \(8, 3\)"),
+        (fixed, "out must be writeable"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            batch_norm_backward(dy, cache, out=out)
+    with pytest.raises(ValueError, match="out must not overlap dy"):
+        batch_norm_backward(both[:8], cache, out=both[1:])
+
+
+@each_dtype
+@pytest.mark.parametrize("shape", [(65536, 3), (512, 200), (8, 3, 40, 40)], ids=str)
+def test_gradients_where_the_mean_is_far_larger_than_the_deviation(shape, dtype):
+    rng = np.random.default_rng(0)
+    x = rng.normal(1e6, 1.0, size=shape).astype(dtype)
+    dy = rng.normal(1.0, 1.0, size=shape).astype(dtype)
+    found = batch_norm_backward(dy, batch_norm(x, n_threads=1)[1])
+    rest = x.astype(float) - 1e6
+    statistics = reference.moments(rest)
+    ones = np.ones(shape[1])
+    wanted = reference.backward(
+        rest, dy.astype(float), ones, 0 * ones, *statistics, 1e-5, False, True
+    )
+    # the mean itself is rounded to 1e-10, as often as there are numbers in a channel
+    scaled_close(found, wanted, 10 * TOLERANCE[dtype] if dtype == np.float32 else 1e-7)
+
+
 def test_population_statistics_are_unbiased():
     """Over all batches of three rows, drawn with replacement from five, with a shorter last one."""
     values = np.array([0.0, 1.0, 3.0, 7.0, 20.0])

@@ -79,6 +79,41 @@ void batch_normalize_into(const Array<T>& x, const Doubles& mean, const Doubles&
   batch_normalize(table, x.data(), shape, norm, target, used_threads(n_threads));
 }
 
+// running <- (1 - momentum) running + momentum factor of_batch
+template <class T>
+void move_running(OptionalArray<T>& running, const Doubles& of_batch, double momentum, double factor) {
+  if (!running.has_value()) return;
+  check_length(running->size(), static_cast<std::size_t>(of_batch.size()));
+  T* const values = running->mutable_data();
+  for (py::ssize_t c = 0; c < of_batch.size(); ++c) {
+    values[c] =
+        static_cast<T>((1.0 - momentum) * static_cast<double>(values[c]) + momentum * (factor * of_batch.data()[c]));
+  }
+}
+
+// Mean and variance of the batch; these move what is given of the running ones, the variance without its bias.
+template <class T>
+py::tuple batch_norm_training_into(const Array<T>& x, const OptionalArray<T>& gamma, const OptionalArray<T>& beta,
+                                   OptionalArray<T>& running_mean, OptionalArray<T>& running_var, double momentum,
+                                   double eps, bool relu, Array<T>& y, int n_threads) {
+  const BatchShape shape = shape_of(x);
+  check_length(y.size(), shape.size());
+  Doubles mean(static_cast<py::ssize_t>(shape.channels));
+  Doubles variance(static_cast<py::ssize_t>(shape.channels));
+  const BatchNorm<T> norm = norm_of(shape, mean, variance, gamma, beta, eps, relu);
+  double* const statistics[] = {mean.mutable_data(), variance.mutable_data()};
+  T* const target = y.mutable_data();
+  {
+    const py::gil_scoped_release unlocked;
+    batch_moments(kernels(), x.data(), shape, statistics[0], statistics[1], used_threads(n_threads));
+    batch_normalize(kernels(), x.data(), shape, norm, target, used_threads(n_threads));
+  }
+  const auto m = static_cast<double>(shape.per_channel());
+  move_running(running_mean, mean, momentum, 1.0);
+  move_running(running_var, variance, momentum, m / (m - 1.0));
+  return py::make_tuple(std::move(mean), std::move(variance));
+}
+
 template <class T>
 void batch_norm_gradients_into(const Array<T>& x, const Array<T>& dy, const Doubles& mean, const Doubles& variance,
                                const OptionalArray<T>& gamma, const OptionalArray<T>& beta, double eps, bool relu,
@@ -107,6 +142,9 @@ void bind_batch_norm(py::module_& m) {
   m.def("batch_moments", &batch_moments_of<T>, x, py::arg("n_threads") = 1, py::arg("isa") = "");
   m.def("batch_normalize", &batch_normalize_into<T>, x, mean, variance, gamma, beta, py::arg("eps"), py::arg("relu"),
         py::arg("y").noconvert(), py::arg("n_threads") = 1, py::arg("isa") = "");
+  m.def("batch_norm_training", &batch_norm_training_into<T>, x, gamma, beta, py::arg("running_mean").noconvert(),
+        py::arg("running_var").noconvert(), py::arg("momentum"), py::arg("eps"), py::arg("relu"),
+        py::arg("y").noconvert(), py::arg("n_threads"));
   m.def("batch_norm_gradients", &batch_norm_gradients_into<T>, x, py::arg("dy").noconvert(), mean, variance, gamma,
         beta, py::arg("eps"), py::arg("relu"), py::arg("of_batch"), py::arg("dx").noconvert(),
         py::arg("dgamma").noconvert(), py::arg("dbeta").noconvert(), py::arg("n_threads") = 1, py::arg("isa") = "");

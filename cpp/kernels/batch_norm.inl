@@ -10,9 +10,12 @@
 namespace finitesum::FINITESUM_ISA {
 namespace {
 
+// Some eight terms are added in their own type V before float64 takes their sum, so that float32 terms are brought to
+// float64 once in eight.
+template <class V>
 struct Pair {
-  double first;
-  double second;
+  V first;
+  V second;
 };
 
 struct ByRow {
@@ -22,16 +25,15 @@ struct ByRow {
   FINITESUM_INLINE static void add_column(std::size_t first, std::size_t width, std::size_t j, const Terms& terms,
                                           double* sum, double* second_sum) {
     const auto term = terms(j);
-    double a = *sum;
-    double b = *second_sum;
+    auto total = term(first + j);
 #pragma GCC unroll 8
-    for (std::size_t r = 0; r < Rows; ++r) {
-      const Pair t = term(first + r * width + j);
-      a += t.first;
-      b += t.second;
+    for (std::size_t r = 1; r < Rows; ++r) {
+      const auto t = term(first + r * width + j);
+      total.first += t.first;
+      total.second += t.second;
     }
-    *sum = a;
-    *second_sum = b;
+    *sum += static_cast<double>(total.first);
+    *second_sum += static_cast<double>(total.second);
   }
 
   // sums[j] and sums[width + j] for column j.
@@ -76,6 +78,28 @@ struct ByRow {
 };
 
 struct ByPlane {
+  // Terms at + l of some groups of lanes.
+  template <std::size_t Groups, class Term>
+  FINITESUM_INLINE static void add_groups(std::size_t at, const Term& term, Lanes& first, Lanes& second) {
+    using V = decltype(term(at).first);
+    V a[Lanes::size] = {};
+    V b[Lanes::size] = {};
+#pragma GCC unroll 8
+    for (std::size_t g = 0; g < Groups; ++g) {
+#pragma omp simd
+      for (std::size_t l = 0; l < Lanes::size; ++l) {
+        const auto t = term(at + g * Lanes::size + l);
+        a[l] += t.first;
+        b[l] += t.second;
+      }
+    }
+#pragma omp simd
+    for (std::size_t l = 0; l < Lanes::size; ++l) {
+      first.lane[l] += static_cast<double>(a[l]);
+      second.lane[l] += static_cast<double>(b[l]);
+    }
+  }
+
   // sums[2 i] and sums[2 i + 1] for plane i of the whole array. As in lane_sum, 16 lanes and a fixed tree.
   template <class Terms>
   FINITESUM_INLINE static void add(const BatchBlock& block, const Terms& terms, double* sums) {
@@ -85,18 +109,13 @@ struct ByPlane {
       const std::size_t end = (i + 1) * block.width;
       Lanes first, second;
       std::size_t at = i * block.width;
-      for (; at + Lanes::size <= end; at += Lanes::size) {
-#pragma omp simd
-        for (std::size_t l = 0; l < Lanes::size; ++l) {
-          const Pair t = term(at + l);
-          first.lane[l] += t.first;
-          second.lane[l] += t.second;
-        }
-      }
+      constexpr std::size_t groups = 8;
+      for (; at + groups * Lanes::size <= end; at += groups * Lanes::size) add_groups<groups>(at, term, first, second);
+      for (; at + Lanes::size <= end; at += Lanes::size) add_groups<1>(at, term, first, second);
       for (std::size_t l = 0; at < end; ++at, ++l) {
-        const Pair t = term(at);
-        first.lane[l] += t.first;
-        second.lane[l] += t.second;
+        const auto t = term(at);
+        first.lane[l] += static_cast<double>(t.first);
+        second.lane[l] += static_cast<double>(t.second);
       }
       sums[2 * i] = first.sum();
       sums[2 * i + 1] = second.sum();
@@ -126,7 +145,7 @@ void moment_sums(const T* x, const BatchBlock* block, const double* shift, doubl
     const double s = shift[c];
     return [=](std::size_t i) FINITESUM_INLINE_LAMBDA {
       const double d = static_cast<double>(x[i]) - s;
-      return Pair{d, d * d};
+      return Pair<double>{d, d * d};
     };
   };
   Layout::add(*block, terms, sums);
@@ -153,15 +172,14 @@ FINITESUM_INLINE T behind_relu(T dy, T x, T center, T scale, T offset) {
 }
 
 template <class Layout, bool Relu, class T>
-void gradient_sums(const T* x, const T* dy, const BatchBlock* block, const double* mean,
-                   const Normalization<T>* normalization, double* sums) {
+void gradient_sums(const T* x, const T* dy, const BatchBlock* block, const Normalization<T>* normalization,
+                   double* sums) {
   const Normalization<T> a = *normalization;
   const auto terms = [=](std::size_t c) FINITESUM_INLINE_LAMBDA {
-    const double m = mean[c];
     const T center = a.center[c], scale = a.scale[c], offset = a.offset[c];
     return [=](std::size_t i) FINITESUM_INLINE_LAMBDA {
-      const double g = static_cast<double>(behind_relu<Relu>(dy[i], x[i], center, scale, offset));
-      return Pair{g, g * (static_cast<double>(x[i]) - m)};
+      const T g = behind_relu<Relu>(dy[i], x[i], center, scale, offset);
+      return Pair<T>{g, g * (x[i] - center)};
     };
   };
   Layout::add(*block, terms, sums);

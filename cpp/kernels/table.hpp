@@ -11,6 +11,8 @@ namespace finitesum {
 
 template <class T>
 struct DecayStep;  // optimizers/decay.hpp
+template <class T>
+struct AveragedRow;  // optimizers/idle.hpp
 
 // One dense stochastic step; d is the running gradient sum (SAG, SAGA) or the anchor's gradient (SVRG):
 //   w_j <- shrink * soft(w_j - direction * d_j - fresh * x_j, threshold)
@@ -210,9 +212,8 @@ struct BatchNormLayoutKernels {
   // Sums of x - shift and (x - shift)^2; rows add to them, planes set them (kernels/batch_norm.inl says where).
   void (*moment_sums)(const T* x, const BatchBlock* block, const double* shift, double* sums);
   void (*normalize[2])(const T* x, const BatchBlock* block, const Normalization<T>* a, T* y);
-  // Likewise the sums of dy and dy (x - mean).
-  void (*gradient_sums[2])(const T* x, const T* dy, const BatchBlock* block, const double* mean,
-                           const Normalization<T>* a, double* sums);
+  // Likewise the sums of dy and dy (x - center).
+  void (*gradient_sums[2])(const T* x, const T* dy, const BatchBlock* block, const Normalization<T>* a, double* sums);
   void (*input_gradient[2])(const T* x, const T* dy, const BatchBlock* block, const Normalization<T>* a,
                             const InputGradient<T>* b, T* dx);
 };
@@ -247,6 +248,8 @@ struct NetworkKernels {
   ActivationKernels<T> activations[Activations::size];       // in the order of layers/activations.hpp
   void (*add_scaled)(T a, const T* x, T* y, std::size_t n);  // y += a x
   void (*bernoulli_mask)(const MaskDraw* draw, T* mask, std::size_t n);
+  // The missed steps of a row whose momentum m is divided by a root of `under`, which may be v.
+  void (*spend_row)(const AveragedRow<T>* missed, T* w, T* m, T* v, const T* under, std::size_t n);
 };
 
 struct AllNetworkKernels {

@@ -102,29 +102,31 @@ std::vector<V> per_column(const Blocks& blocks, const BatchShape& shape, const V
   return out;
 }
 
-template <class T>
-double inverse_deviation(const BatchNorm<T>& norm, std::size_t c) {
-  return 1.0 / std::sqrt(norm.variance[c] + norm.eps);
-}
-
-template <class T>
-double scale_of(const BatchNorm<T>& norm, std::size_t c) {
-  return (norm.gamma != nullptr ? static_cast<double>(norm.gamma[c]) : 1.0) * inverse_deviation(norm, c);
-}
-
 // x - center is exact near the mean, so that a mean far larger than the deviation costs no digit of y.
 template <class T>
 struct Columns {
   Columns(const Blocks& blocks, const BatchShape& shape, const BatchNorm<T>& norm)
-      : center(per_column<T>(blocks, shape, [&](std::size_t c) { return norm.mean[c]; })),
-        scale(per_column<T>(blocks, shape, [&](std::size_t c) { return scale_of(norm, c); })),
-        offset(per_column<T>(blocks, shape, [&](std::size_t c) {
-          const double beta = norm.beta != nullptr ? static_cast<double>(norm.beta[c]) : 0.0;
-          return beta + (static_cast<double>(center[c]) - norm.mean[c]) * scale_of(norm, c);
-        })) {}
+      : inverse_deviation(shape.channels),
+        exact_scale(shape.channels),
+        rounding(shape.channels),
+        center(per_column<T>(blocks, shape, [&](std::size_t c) { return norm.mean[c]; })) {
+    for (std::size_t c = 0; c < shape.channels; ++c) {
+      inverse_deviation[c] = 1.0 / std::sqrt(norm.variance[c] + norm.eps);
+      exact_scale[c] = (norm.gamma != nullptr ? static_cast<double>(norm.gamma[c]) : 1.0) * inverse_deviation[c];
+      rounding[c] = static_cast<double>(center[c]) - norm.mean[c];
+    }
+    scale = per_column<T>(blocks, shape, [&](std::size_t c) { return exact_scale[c]; });
+    offset = per_column<T>(blocks, shape, [&](std::size_t c) {
+      return (norm.beta != nullptr ? static_cast<double>(norm.beta[c]) : 0.0) + rounding[c] * exact_scale[c];
+    });
+  }
 
   Normalization<T> view() const { return {center.data(), scale.data(), offset.data()}; }
 
+  // A number per channel, then, repeated as lines are, per column.
+  std::vector<double> inverse_deviation;
+  std::vector<double> exact_scale;
+  std::vector<double> rounding;  // center - mean
   std::vector<T> center;
   std::vector<T> scale;
   std::vector<T> offset;
@@ -169,26 +171,26 @@ void batch_norm_gradients(const KernelTable& table, const T* x, const T* dy, con
   const Blocks blocks(shape, n_threads);
   const Columns<T> columns(blocks, shape, norm);
   const Normalization<T> view = columns.view();
-  const auto mean = per_column<double>(blocks, shape, [&](std::size_t c) { return norm.mean[c]; });
   const auto& kernels = blocks.kernels<T>(table);
-  const auto sums = blocks.sums([&](const BatchBlock& block, double* out) {
-    kernels.gradient_sums[norm.relu ? 1 : 0](x, dy, &block, mean.data(), &view, out);
+  auto sums = blocks.sums([&](const BatchBlock& block, double* out) {
+    kernels.gradient_sums[norm.relu ? 1 : 0](x, dy, &block, &view, out);
   });
   for (std::size_t c = 0; c < shape.channels; ++c) {
+    sums[2 * c + 1] += columns.rounding[c] * sums[2 * c];  // of dy (x - mean) now
     dbeta[c] = static_cast<T>(sums[2 * c]);
-    dgamma[c] = static_cast<T>(sums[2 * c + 1] * inverse_deviation(norm, c));
+    dgamma[c] = static_cast<T>(sums[2 * c + 1] * columns.inverse_deviation[c]);
   }
 
   const double share = of_batch ? 1.0 / static_cast<double>(shape.per_channel()) : 0.0;
   const auto slope_of = [&](std::size_t c) {
-    const double a = inverse_deviation(norm, c);
-    return -scale_of(norm, c) * a * a * sums[2 * c + 1] * share;
+    const double a = columns.inverse_deviation[c];
+    return -columns.exact_scale[c] * a * a * sums[2 * c + 1] * share;
   };
   const auto centers = per_column<T>(blocks, shape, [&](std::size_t c) { return sums[2 * c] * share; });
   const auto slopes = per_column<T>(blocks, shape, slope_of);
   const auto rests = per_column<T>(blocks, shape, [&](std::size_t c) {  // what the rounded centers leave out
-    return (static_cast<double>(centers[c]) - sums[2 * c] * share) * scale_of(norm, c) +
-           (static_cast<double>(columns.center[c]) - norm.mean[c]) * slope_of(c);
+    return (static_cast<double>(centers[c]) - sums[2 * c] * share) * columns.exact_scale[c] +
+           columns.rounding[c] * slope_of(c);
   });
   const InputGradient<T> gradient = {centers.data(), slopes.data(), rests.data()};
   blocks.for_each_backwards(

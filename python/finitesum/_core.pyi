@@ -119,6 +119,18 @@ def batch_normalize(
     n_threads: int = ...,
     isa: str = ...,
 ) -> None: ...
+def batch_norm_training(
+    x: NDArray[Any],
+    gamma: NDArray[Any] | None,
+    beta: NDArray[Any] | None,
+    running_mean: NDArray[Any] | None,
+    running_var: NDArray[Any] | None,
+    momentum: float,
+    eps: float,
+    relu: bool,
+    y: NDArray[Any],
+    n_threads: int,
+) -> tuple[_Float, _Float]: ...
 def batch_norm_gradients(
     x: NDArray[Any],
     dy: NDArray[Any],

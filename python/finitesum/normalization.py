@@ -27,6 +27,8 @@ from finitesum import _core
 
 __all__ = ["BatchNormCache", "batch_norm", "batch_norm_backward", "population_statistics"]
 
+_DTYPES = (np.dtype(np.float32), np.dtype(np.float64))
+
 
 @dataclass(frozen=True, eq=False)
 class BatchNormCache:
@@ -147,25 +149,33 @@ def batch_norm(
         raise ValueError(f"momentum must be between 0 and 1, got {momentum}")
     if n_threads is not None and n_threads < 1:
         raise ValueError(f"n_threads must be at least 1, got {n_threads}")
-    y = np.empty_like(x, order="C", subok=False) if out is None else out
-    if out is not None:
-        _check_like("out", out, x, x.shape)
-        _check_writeable("out", out)
-        if np.may_share_memory(out, x):
-            raise ValueError("out must not overlap x, which the backward pass reads")
+    if out is None:
+        y = np.empty(x.shape, x.dtype)
+    else:
+        _check_out(out, x)
+        y = out
+    threads = n_threads or 0
     if training:
-        mean, variance = _batch_statistics(x, running_mean, running_var, momentum, n_threads)
+        if x.size == x.shape[1]:
+            raise ValueError(
+                f"x must have more than one number per channel in training, got {x.shape}"
+            )
+        if running_mean is not None and running_var is not None:
+            _check_writeable("running_mean", running_mean)
+            _check_writeable("running_var", running_var)
+        mean, variance = _core.batch_norm_training(
+            x, gamma, beta, running_mean, running_var, momentum, eps, relu, y, threads
+        )
     elif running_mean is None or running_var is None:
         raise ValueError("running_mean and running_var are needed if training is False")
     else:
         mean, variance = running_mean.astype(np.float64), running_var.astype(np.float64)
-    threads = n_threads or 0
-    _core.batch_normalize(x, mean, variance, gamma, beta, eps, relu, y, threads)
+        _core.batch_normalize(x, mean, variance, gamma, beta, eps, relu, y, threads)
     return y, BatchNormCache(x, gamma, beta, mean, variance, eps, relu, training, n_threads)
 
 
 def batch_norm_backward(
-    dy: NDArray[Any], cache: BatchNormCache
+    dy: NDArray[Any], cache: BatchNormCache, *, out: NDArray[Any] | None = None
 ) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
     """Gradients of a loss in the arguments of `batch_norm`.
 
@@ -175,6 +185,9 @@ def batch_norm_backward(
         Gradient of the loss in y, C-contiguous.
     cache : BatchNormCache
         What `batch_norm` returned; its arrays must be as they were.
+    out : ndarray of the shape and dtype of x, default=None
+        Where dx goes; may be dy itself, but must not otherwise overlap it, nor x. Large new
+        arrays cost as much as the sweeps: their pages are cleared by the system first.
 
     Returns
     -------
@@ -186,7 +199,7 @@ def batch_norm_backward(
     Raises
     ------
     ValueError
-        If dy has another shape, dtype or layout than x.
+        If dy or out has another shape, dtype or layout than x, or out overlaps what is read.
 
     References
     ----------
@@ -194,7 +207,13 @@ def batch_norm_backward(
     """
     x = cache.x
     _check_like("dy", dy, x, x.shape)
-    dx = np.empty_like(x, order="C", subok=False)
+    if out is None:
+        dx = np.empty(x.shape, x.dtype)
+    else:
+        _check_out(out, x)
+        if out is not dy and np.may_share_memory(out, dy):
+            raise ValueError("out must not overlap dy other than as dy itself")
+        dx = out
     dgamma, dbeta = np.empty(x.shape[1], x.dtype), np.empty(x.shape[1], x.dtype)
     _core.batch_norm_gradients(
         x,
@@ -265,29 +284,8 @@ def population_statistics(
     return m @ mean / m.sum(), m @ variance / (m - 1.0).sum()
 
 
-def _batch_statistics(
-    x: NDArray[Any],
-    running_mean: NDArray[Any] | None,
-    running_var: NDArray[Any] | None,
-    momentum: float,
-    n_threads: int | None,
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Mean and biased variance of x, which also move the running statistics."""
-    m = x.size // x.shape[1]
-    if m < 2:
-        raise ValueError(f"x must have more than one number per channel in training, got {x.shape}")
-    if running_mean is not None and running_var is not None:
-        _check_writeable("running_mean", running_mean)
-        _check_writeable("running_var", running_var)
-    mean, variance = _core.batch_moments(x, n_threads or 0)
-    if running_mean is not None and running_var is not None:
-        running_mean[:] = (1.0 - momentum) * running_mean + momentum * mean
-        running_var[:] = (1.0 - momentum) * running_var + momentum * (m / (m - 1)) * variance
-    return mean, variance
-
-
 def _check_batch(label: str, array: NDArray[Any]) -> None:
-    if not isinstance(array, np.ndarray) or array.dtype not in (np.float32, np.float64):
+    if not isinstance(array, np.ndarray) or array.dtype not in _DTYPES:
         raise ValueError(f"{label} must be an array of float32 or float64")
     if not array.flags.c_contiguous:
         raise ValueError(f"{label} must be C-contiguous")
@@ -300,6 +298,13 @@ def _check_like(label: str, array: NDArray[Any], x: NDArray[Any], shape: tuple[i
             f"{label} must have the shape {shape} and the dtype {x.dtype} of x, "
             f"got {array.shape} {array.dtype}"
         )
+
+
+def _check_out(out: NDArray[Any], x: NDArray[Any]) -> None:
+    _check_like("out", out, x, x.shape)
+    _check_writeable("out", out)
+    if np.may_share_memory(out, x):
+        raise ValueError("out must not overlap x, which the backward pass reads")
 
 
 def _check_writeable(label: str, array: NDArray[Any]) -> None:
