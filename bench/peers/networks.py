@@ -1,7 +1,7 @@
 """Networks beside PyTorch's and scikit-learn's on the CPU.
 
     python -m bench.peers.networks steps [--batches 32 128 512] [--threads 1]
-    python -m bench.peers.networks text [--epochs 1]
+    python -m bench.peers.networks text [--epochs 1] [--alpha 0]
     python -m bench.peers.networks mnist [--epochs 12]
 
 `steps`: an Adam step of 784-256-128-10 with batch normalization in float32, PyTorch's with its
@@ -97,7 +97,7 @@ def news20() -> tuple[Any, NDArray[Any]]:
         return X, arrays["y"]
 
 
-def compare_text(epochs: int) -> None:
+def compare_text(epochs: int, alpha: float) -> None:
     """Print seconds of an epoch: the difference of fits of several epochs and of one."""
     from sklearn.neural_network import MLPClassifier
 
@@ -108,7 +108,7 @@ def compare_text(epochs: int) -> None:
         ("finitesum", finitesum.MLPClassifier),
         ("scikit-learn", MLPClassifier),
     ):
-        model = Estimator((64,), batch_size=128, random_state=0)
+        model = Estimator((64,), batch_size=128, alpha=alpha, random_state=0)
         classes = np.unique(y)
         model.partial_fit(X[:256], y[:256], classes=classes)
         start = cpu_seconds()
@@ -152,12 +152,13 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=None)
     parser.add_argument("--repeats", type=int, default=7)
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--alpha", type=float, default=1e-4)
     arguments = parser.parse_args()
     with threadpool_limits(arguments.threads):
         if arguments.what == "steps":
             compare_steps(arguments.batches, arguments.threads, arguments.repeats)
         elif arguments.what == "text":
-            compare_text(arguments.epochs or 1)
+            compare_text(arguments.epochs or 1, arguments.alpha)
         else:
             fit_mnist(arguments.epochs or 12)
 
