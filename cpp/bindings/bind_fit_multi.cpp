@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "api/fit_folds.hpp"
 #include "api/fit_multi.hpp"
 #include "bindings/bind.hpp"
 #include "bindings/fit_report.hpp"
@@ -15,6 +16,56 @@
 namespace py = pybind11;
 
 namespace finitesum {
+namespace {
+
+void define_fit_folds(py::module_& m) {
+  m.def(
+      "fit_folds",
+      [](const py::object& X, const py::object& y, const py::object& weights, const py::object& alphas,
+         std::size_t n_folds, std::size_t n_steps, const std::string& loss, double loss_parameter, bool fit_intercept,
+         const std::string& solver, double tol, std::size_t max_iter, std::size_t check_interval, int n_threads,
+         std::uint64_t seed, const py::object& monitor, const py::object& report) {
+        FoldRequest request;
+        request.X = matrix_view(X);
+        const auto n = static_cast<py::ssize_t>(n_rows_of(request.X));
+        const auto p = static_cast<py::ssize_t>(n_columns_of(request.X));
+        const auto K = static_cast<py::ssize_t>(n_folds);
+        request.y = targets(y, n);
+        request.weights = data_of<double>(weights, K * n, "weights");
+        request.n_folds = n_folds;
+        request.alphas = data_of<double>(alphas, static_cast<py::ssize_t>(n_steps) * K, "alphas");
+        request.n_steps = n_steps;
+        request.loss = loss;
+        request.loss_parameter = loss_parameter;
+        request.fit_intercept = fit_intercept;
+        request.solver = solver;
+        request.stop.tol = tol;
+        request.stop.max_iter = max_iter;
+        request.stop.check_interval = check_interval;
+        request.n_threads = n_threads;
+        request.seed = seed;
+        if (!monitor.is_none()) request.stop.monitor = calling(monitor, true);
+        request.interrupted = keyboard_interrupt_pending;
+        const auto of_step = [&](FoldStep&& step) {
+          const py::gil_scoped_acquire gil;
+          py::list outcomes;
+          for (std::size_t k = 0; k < step.outcomes.size(); ++k) {
+            py::dict outcome;
+            report_outcome(step.outcomes[k], step.null_objectives[k], outcome);
+            outcomes.append(outcome);
+          }
+          report(outcomes, hand_over(std::move(step.coef)).reshape({K, p}), hand_over(std::move(step.intercepts)));
+        };
+        const py::gil_scoped_release released;
+        fit_folds(request, of_step);
+      },
+      py::arg("X"), py::arg("y"), py::arg("weights"), py::arg("alphas"), py::kw_only(), py::arg("n_folds"),
+      py::arg("n_steps"), py::arg("loss"), py::arg("loss_parameter"), py::arg("fit_intercept"), py::arg("solver"),
+      py::arg("tol"), py::arg("max_iter"), py::arg("check_interval"), py::arg("n_threads"), py::arg("seed"),
+      py::arg("monitor"), py::arg("report"));
+}
+
+}  // namespace
 
 void bind_fit_multi(py::module_& m) {
   m.def(
@@ -94,6 +145,7 @@ void bind_fit_multi(py::module_& m) {
         return suits_several_outputs(solver, parse_options(solver_options));
       },
       py::arg("solver"), py::arg("solver_options"));
+  define_fit_folds(m);
 }
 
 }  // namespace finitesum

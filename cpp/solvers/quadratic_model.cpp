@@ -73,11 +73,16 @@ void QuadraticModel::solve_factorized(std::vector<double>& right) const {
   }
 }
 
-bool QuadraticModel::solve_by_cholesky(const double* w, const double* gradient, double shift, Control& control,
-                                       std::vector<double>& move) {
+bool QuadraticModel::factorize_all(double l2, double shift, Control& control) {
+  l2_ = l2;
   support_.resize(size_);
   std::iota(support_.begin(), support_.end(), std::size_t{0});
-  if (!factorize(shift, control)) return false;
+  return std::isfinite(trace()) && factorize(shift, control);
+}
+
+bool QuadraticModel::solve_by_cholesky(const double* w, const double* gradient, double shift, Control& control,
+                                       std::vector<double>& move) {
+  if (!factorize_all(l2_, shift, control)) return false;
   move.resize(size_);
   for (std::size_t j = 0; j < size_; ++j)
     move[j] = -(is_intercept(j) ? intercept_.slope : gradient[j]) - l2(j) * start(w, j);

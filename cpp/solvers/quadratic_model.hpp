@@ -32,6 +32,10 @@ class QuadraticModel {
   // control stops the work.
   bool solve(const double* w, const double* gradient, double shift, Control& control, std::vector<double>& move);
 
+  // The two halves of a solution without L1, for several right sides: (H + shift I + l2) right is solved in place.
+  bool factorize_all(double l2, double shift, Control& control);
+  void solve_factorized(std::vector<double>& right) const;
+
   void set_intercept(const PenalizedIntercept& intercept) { intercept_ = intercept; }
 
   double trace() const;
@@ -53,7 +57,6 @@ class QuadraticModel {
   void leave_out(std::size_t i);
   void add_to_slope(std::size_t j, double change, double shift);
   bool factorize(double shift, Control& control);
-  void solve_factorized(std::vector<double>& right) const;
 
   double entry(std::size_t i, std::size_t j) const {
     return i >= j ? hessian_[i * size_ + j] : hessian_[j * size_ + i];

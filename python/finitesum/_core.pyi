@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from finitesum._fit_result import FitResult, MultiFitResult, SgdResult
+from finitesum._fit_result import FitResult, MultiFitResult, Outcome, SgdResult
 
 _Float = NDArray[np.float64]
 _DenseMatrix = NDArray[Any]
@@ -84,6 +84,26 @@ def fit_multi(
     keep_state: bool = ...,
     monitor: Callable[[dict[str, float]], bool] | None,
 ) -> MultiFitResult: ...
+def fit_folds(
+    X: _DenseMatrix | _SparseMatrix,
+    y: _Float | NDArray[np.uint8],
+    weights: _Float,
+    alphas: _Float,
+    *,
+    n_folds: int,
+    n_steps: int,
+    loss: str,
+    loss_parameter: float,
+    fit_intercept: bool,
+    solver: str,
+    tol: float,
+    max_iter: int,
+    check_interval: int,
+    n_threads: int,
+    seed: int,
+    monitor: Callable[[dict[str, float]], bool] | None,
+    report: Callable[[list[Outcome], _Float, _Float], None],
+) -> None: ...
 def suits_several_outputs(solver: str, solver_options: dict[str, Any]) -> bool: ...
 def automatic_solver(
     X: _DenseMatrix | _SparseMatrix,

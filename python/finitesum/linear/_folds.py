@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.parallel import Parallel, delayed
 
-from finitesum._fit_result import FitResult
+from finitesum._fit_result import FitResult, Outcome
 from finitesum._validation import CoreMatrix, total_weight
 from finitesum.linear._resume import Resume
+from finitesum.linear._shared_folds import fit_together, fold_groups, shared_solver
 from finitesum.linear._solve import Control, Problem, relative_gap, solve_outputs
 from finitesum.linear._targets import Targets
 
@@ -98,20 +99,45 @@ def fit_fold_paths(
         verbose=0,
         keep_state=False,
     )
+    found: list[list[FoldPath]] = [[] for _ in paths]  # by path, then by fold
 
-    def run(fold: int, path: Path) -> FoldPath:
+    def run(fold: int, path: Path) -> list[FoldPath]:
         train = _training_weights(weight, folds[fold][0], n_samples)
         steps = path(total_weight(train, n_samples))
-        return _follow(X, targets, train, steps, control, lambda c, b: score(fold, c, b), keep_coef)
+        return [
+            _follow(X, targets, train, steps, control, lambda c, b: score(fold, c, b), keep_coef)
+        ]
 
+    def run_together(group: range, path: Path, solver: str, n_threads: int) -> list[FoldPath]:
+        weights = np.array([_training_weights(weight, folds[k][0], n_samples) for k in group])
+        steps = [path(total_weight(train, n_samples)) for train in weights]
+        threads = replace(control, n_threads=n_threads)
+        return _follow_together(
+            X, targets, weights, steps, solver, threads,
+            lambda k, c, b: score(group[k], c, b), keep_coef,
+        )  # fmt: skip
+
+    tasks: list[tuple[int, Any]] = []
+    train = _training_weights(weight, folds[0][0], n_samples)
+    solvers = [
+        shared_solver(X, train, path(total_weight(train, n_samples)), control) for path in paths
+    ]
+    groups = fold_groups(len(folds))
+    at_once = min(jobs, len(groups) * len(paths))
+    n_threads = control.n_threads and max(1, control.n_threads * jobs // at_once)
+    for k, (path, solver) in enumerate(zip(paths, solvers, strict=True)):
+        if solver is None:
+            tasks += [(k, delayed(run)(fold, path)) for fold in range(len(folds))]
+        else:
+            tasks += [(k, delayed(run_together)(g, path, solver, n_threads)) for g in groups]
     try:
-        found = Parallel(n_jobs=n_jobs, prefer="threads")(
-            delayed(run)(fold, path) for fold in range(len(folds)) for path in paths
-        )
+        results = Parallel(n_jobs=n_jobs, prefer="threads")(task for _, task in tasks)
     except BaseException:
         abandoned.set()  # threads that still run return at their next check
         raise
-    return [list(found[k : k + len(paths)]) for k in range(0, len(found), len(paths))]
+    for (k, _), of_task in zip(tasks, results, strict=True):
+        found[k] += of_task
+    return [list(by_path) for by_path in zip(*found, strict=True)]
 
 
 def warn_unless_converged(name: str, found: list[list[FoldPath]], control: Control) -> None:
@@ -170,6 +196,34 @@ def _follow(
         coefs if keep_coef else None,
         intercepts if keep_coef else None,
     )
+
+
+def _follow_together(
+    X: CoreMatrix,
+    targets: Targets,
+    weights: NDArray[np.float64],
+    paths: Sequence[Sequence[list[Problem]]],
+    solver: str,
+    control: Control,
+    score: Callable[[int, Coef, Coef], float],
+    keep_coef: bool,
+) -> list[FoldPath]:
+    found = [
+        FoldPath([], [], [], [], *([] if keep_coef else None for _ in range(2))) for _ in weights
+    ]
+
+    def report(outcomes: list[Outcome], coef: Coef, intercept: Coef) -> None:
+        for k, (of_fold, outcome) in enumerate(zip(found, outcomes, strict=True)):
+            of_fold.scores.append(score(k, coef[k : k + 1], intercept[k : k + 1]))
+            of_fold.n_iter.append(outcome["n_iter"])
+            of_fold.relative_gaps.append(relative_gap(outcome))
+            of_fold.converged.append(outcome["converged"])
+            if of_fold.coef is not None and of_fold.intercept is not None:
+                of_fold.coef.append(coef[k : k + 1])
+                of_fold.intercept.append(intercept[k : k + 1])
+
+    fit_together(X, targets, weights, paths, solver, control, report)
+    return found
 
 
 def stacked(results: list[FitResult]) -> tuple[Coef, Coef]:

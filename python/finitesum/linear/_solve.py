@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from finitesum import _core, theory
-from finitesum._fit_result import FitResult, MultiFitResult, Run
+from finitesum._fit_result import FitResult, MultiFitResult, Outcome, Run
 from finitesum._validation import CoreMatrix
 from finitesum.linear._progress import Show, open_progress
 from finitesum.linear._resume import Resume, Saved
@@ -244,12 +244,17 @@ def _fit_group(
         )
         results = _split(found)
     for result in results:
-        if not (np.isfinite(result["coef"]).all() and np.isfinite(result["intercept"]).all()):
-            raise ValueError(
-                "Floating-point overflow during the fit. Scaling the data, for instance with "
-                "sklearn.preprocessing.StandardScaler or MaxAbsScaler, helps."
-            )
+        refuse_overflow(result["coef"], result["intercept"])
     return results
+
+
+def refuse_overflow(coef: NDArray[np.float64], intercept: float | NDArray[np.float64]) -> None:
+    """Raise ValueError unless all numbers of a solution are finite."""
+    if not (np.isfinite(coef).all() and np.isfinite(intercept).all()):
+        raise ValueError(
+            "Floating-point overflow during the fit. Scaling the data, for instance with "
+            "sklearn.preprocessing.StandardScaler or MaxAbsScaler, helps."
+        )
 
 
 def _split(found: MultiFitResult) -> list[FitResult]:
@@ -295,7 +300,7 @@ def _monitor(
     return monitor
 
 
-def relative_gap(result: FitResult) -> float:
+def relative_gap(result: Outcome) -> float:
     """Duality gap over the null model's objective: what ``tol`` is compared with."""
     gap, null = result["dual_gap"], result["null_objective"]
     if null > 0.0:

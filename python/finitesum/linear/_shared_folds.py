@@ -1,0 +1,135 @@
+"""Folds fitted side by side: one reading of X serves the fits of all of them."""
+
+import math
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from finitesum import _core
+from finitesum._fit_result import Outcome
+from finitesum._validation import CoreMatrix
+from finitesum.linear._solve import Control, Problem, refuse_overflow
+from finitesum.linear._targets import Targets
+
+# Folds fitted together at most: what is kept for each row and column fills a cache line.
+_MOST_TOGETHER = 8
+
+_SHARED_SOLVERS = ("newton", "sdca")
+
+Report = Callable[[list[Outcome], NDArray[np.float64], NDArray[np.float64]], None]
+
+
+def fold_groups(n_folds: int) -> list[range]:
+    """Cut the folds into groups of about the same size, whatever the number of threads."""
+    n_groups = math.ceil(n_folds / _MOST_TOGETHER)
+    cuts = [n_folds * k // n_groups for k in range(n_groups + 1)]
+    return [range(cuts[k], cuts[k + 1]) for k in range(n_groups)]
+
+
+def shared_solver(
+    X: CoreMatrix,
+    weight: NDArray[np.float64],
+    steps: Sequence[list[Problem]],
+    control: Control,
+) -> str | None:
+    """Name the solver that takes the folds along a path together; None if none does.
+
+    "auto" is asked about the weakest penalty, where most of the time goes: its solver goes along
+    the whole path, on which a start from the neighbor leaves little to do.
+    """
+    problems = [problem for step in steps for problem in step]
+    first = problems[0]
+    is_plain = (
+        control.sampling == "auto"
+        and control.step_rule == "auto"
+        and control.step_size == 0.0
+        and not control.solver_options
+    )
+    if not is_plain or len(problems) > len(steps) or first.loss not in ("logistic", "squared"):
+        return None
+    if first.n_classes is not None or math.isfinite(first.intercept_scaling):
+        return None
+    if any(problem.l1_ratio > 0.0 or problem.alpha <= 0.0 for problem in problems):
+        return None
+    solver = control.solver
+    if solver == "auto":
+        solver = _core.automatic_solver(
+            X,
+            weight,
+            loss=first.loss,
+            loss_parameter=first.loss_parameter,
+            alpha=min(problem.alpha for problem in problems),
+            l1_ratio=0.0,
+            fit_intercept=control.fit_intercept,
+            intercept_scaling=math.inf,
+            solver="auto",
+            sampling="auto",
+            step_rule="auto",
+            step_size=0.0,
+            solver_options={},
+            n_outputs=1,
+        )
+    return solver if solver in _SHARED_SOLVERS else None
+
+
+def fit_together(
+    X: CoreMatrix,
+    targets: Targets,
+    weights: NDArray[np.float64],
+    paths: Sequence[Sequence[list[Problem]]],
+    solver: str,
+    control: Control,
+    report: Report,
+) -> None:
+    """Fit folds along their paths.
+
+    Parameters
+    ----------
+    X : ndarray or (data, indices, indptr, n_features)
+        The samples, shared by all.
+    targets : Targets
+        Of one output.
+    weights : ndarray of shape (n_folds, n_samples), dtype float64
+        Training weights.
+    paths : sequence of sequences of one problem each
+        A path per fold, of the same length.
+    solver : {"newton", "sdca"}
+        As `shared_solver` says.
+    control : Control
+        Shared by all fits.
+    report : callable
+        ``report(outcomes, coef, intercept)`` after every step, coef of shape (n_folds, n_features).
+
+    Raises
+    ------
+    KeyboardInterrupt
+        If a fit was interrupted.
+    """
+    first = paths[0][0][0]
+
+    def of_step(outcomes: list[Outcome], coef: NDArray[np.float64], b: NDArray[np.float64]) -> None:
+        if any(outcome["stopping"] == "interrupted" for outcome in outcomes):
+            raise KeyboardInterrupt
+        refuse_overflow(coef, b)
+        report(outcomes, coef, b)
+
+    _core.fit_folds(
+        X,
+        targets.of(0),
+        weights.ravel(),
+        np.array([[step[0].alpha for step in path] for path in paths]).T.ravel(),
+        n_folds=len(weights),
+        n_steps=len(paths[0]),
+        loss=first.loss,
+        loss_parameter=first.loss_parameter,
+        fit_intercept=control.fit_intercept,
+        solver=solver,
+        tol=control.tol,
+        max_iter=control.max_iter,
+        check_interval=control.check_interval,
+        n_threads=control.n_threads,
+        seed=control.seed,
+        monitor=None if control.callback is None else lambda check: bool(control.callback(check)),
+        report=of_step,
+    )
