@@ -8,6 +8,7 @@ import pytest
 
 from bench.peers import __main__ as command
 from bench.peers import auto, libraries
+from bench.peers.cells import CellFile, Record
 from bench.peers.data import load_dataset
 from bench.peers.libraries import SOLVERS, Solver
 from bench.peers.measure import (
@@ -32,7 +33,14 @@ from bench.peers.problems import (
     objective,
     ours,
 )
-from bench.peers.report import geometric_mean, ratio_table, remarks, seconds_tables
+from bench.peers.report import (
+    aims_table,
+    geometric_mean,
+    remarks,
+    seconds_tables,
+    shortfalls,
+    summary_table,
+)
 
 BUNDLED = {"binary": "breast_cancer", "multiclass": "wine", "regression": "diabetes"}
 GRID = make_grid(list(LOSSES), list(BUNDLED.values()), list(PENALTIES), [10.0], False)
@@ -151,7 +159,7 @@ def test_missing_library_is_named(monkeypatch):
     solvers, skipped = command.choose_solvers(["finitesum auto", "other *"])
     assert [solver.name for solver in solvers] == ["finitesum auto"]
     assert skipped == ["no_such_library"]
-    text = command.document(cells(), {}, skipped, Limits())
+    text = command.document([record(cell) for cell in cells()], skipped)
     assert "Skipped: no_such_library is not there." in text
 
 
@@ -167,17 +175,51 @@ def cells():
     ]
 
 
-def test_ratios():
-    text = ratio_table(cells(), 1e-6, "finitesum auto")
-    assert "| 1 | 1 | 2 | other fast | 0.50 |" in text
-    assert "| 0.1 | 8 | 1 | other fast | 8.00 |" in text
-    assert "Geometric mean of 2 ratios: 2.00." in text
-    assert "| 1 | 1 | 0.5 | other fast | 2.00 |" in ratio_table(cells(), 1e-2, "finitesum auto")
-    assert "reached only here: 2" in ratio_table(
-        [cell for cell in cells() if cell.solver != "other fast"], 1e-6, "finitesum auto"
-    )
+def test_summary_shows_the_best_other_and_the_ratio():
+    text = summary_table(cells())
+    first = "1 / 0.5 (other fast): 2.00 | " + " | ".join(3 * ["1 / 2 (other fast): 0.50"])
+    assert f"| breast_cancer | logistic | l2 | 1 | {first} |" in text
+    assert " | ".join(4 * ["8 / 1 (other fast): 8.00"]) in text
+    alone = [cell for cell in cells() if cell.solver != "other fast"]
+    assert " | ".join(4 * ["1 / -: alone"]) in summary_table(alone)
+    behind = [cell for cell in cells() if cell.solver == "other fast"]
+    assert "| - / 2 (other fast) |" in summary_table(behind)
     assert geometric_mean([1.0, 4.0]) == pytest.approx(2.0)
     assert math.isnan(geometric_mean([]))
+
+
+def test_means_beside_what_is_aimed_at():
+    text = aims_table(cells())
+    assert "| logistic, l2, over the best other | 0.5 | 4.00 (2) | 2.00 (2) |" in text
+    assert text.count("\n") == 2  # no line where the aim's libraries solved nothing
+    assert aims_table([cell for cell in cells() if cell.solver == "finitesum auto"]) == ""
+
+
+def test_what_falls_short_is_listed():
+    first, second = PROBLEM, Problem("breast_cancer", "logistic", 0.1)
+    slower = ", ".join(f"8 / 1 (other fast): 8.00 at {target:.0e}" for target in TARGETS)
+    assert shortfalls(cells()) == [
+        "logistic, l2, over the best other: 2.00 in the mean, 0.5 aimed at",
+        f"{second}: 8 / 1 (other fast): 8.00 at 1e-06, at most 1 aimed at",
+        f"{first}, slower than the best other: 1 / 0.5 (other fast): 2.00 at 1e-02",
+        f"{second}, slower than the best other: {slower}",
+    ]
+    ahead = [cell for cell in cells() if cell.solver != "other fast"]
+    assert shortfalls(ahead) == []
+    only_elsewhere = shortfalls([cells()[2]])
+    assert only_elsewhere[0] == f"{first}: - / 2 (other fast) at 1e-06, at most 1 aimed at"
+
+
+def test_aims_are_about_their_own_libraries():
+    lasso = Problem("diabetes", "squared", 1.0, 1.0)
+    found = [
+        Cell("finitesum auto", lasso, (Rung(0.1, 1.0, 1e-9),)),
+        Cell("cyanure auto", lasso, (Rung(0.1, 0.1, 1e-9),)),
+        Cell("celer squared", lasso, (Rung(0.1, 4.0, 1e-9),)),
+        Cell("skglm working-set", lasso, (Rung(0.1, 2.0, 1e-9),)),
+    ]
+    assert "over celer * and skglm * | 0.7 | 0.50 (1)" in aims_table(found)
+    assert all("slower than the best other" in line for line in shortfalls(found))
 
 
 def test_solver_that_minimizes_something_else_is_named():
@@ -191,15 +233,53 @@ def test_solver_that_minimizes_something_else_is_named():
     assert "| other fast | 0.5 / 2 / 2 / 2 | 1 / 1 / 1 / 1 |" in seconds_tables(cells())
 
 
+def record(cell):
+    return Record(cell, Reference(1.0, 1e-12, 2.0), "other 1.0", "a machine", 0.5)
+
+
+def test_cells_are_read_as_they_were_written(tmp_path):
+    path = tmp_path / "folder" / "cells.jsonl"
+    kept = CellFile(path)
+    never = Cell("other", PROBLEM, (Rung(1.0, 2.0, math.inf),), "no", Limits(3.0, 1, 2))
+    for cell in [*cells(), never]:
+        kept.add(record(cell))
+    again = CellFile(path)
+    assert again.records == kept.records
+    third = Problem("breast_cancer", "logistic", 10.0)
+    assert again.unmeasured("finitesum auto", [PROBLEM, third], 1) == [third]
+    assert again.unmeasured("finitesum auto", [PROBLEM, third], 2) == [PROBLEM, third]
+    assert again.unmeasured("other", [PROBLEM], 2) == []
+
+
+def test_a_table_for_each_number_of_threads():
+    of_two = [Cell(c.solver, c.problem, c.rungs, c.note, Limits(9.0, 3, 2)) for c in cells()]
+    text = command.document([record(cell) for cell in [*of_two, *cells()]], [])
+    one, two = text.index("one thread, CPU seconds"), text.index("2 threads, seconds of the clock")
+    assert one < two
+    assert text.count("Short of the aims") == 2
+    assert "at most 4 s" in text[one:two]
+    assert "at most 9 s" in text[two:]
+
+
 def test_command(tmp_path, capsys):
     arguments = ["--data", "breast_cancer", "--alpha", "1", "--budget", "30", "--repeats", "1"]
-    arguments += ["--solver", "finitesum auto"]
-    table = tmp_path / "table.md"
-    command.main([*arguments, "--cache", str(tmp_path), "--markdown", str(table)])
+    arguments += ["--solver", "finitesum auto", "--cache", str(tmp_path), "--threads", "1", "2"]
+    table, kept = tmp_path / "table.md", tmp_path / "cells.jsonl"
+    arguments += ["--cells", str(kept), "--markdown", str(table)]
+    command.main(arguments)
     text = table.read_text()
-    assert "reached only here: 1" in text
     assert "| breast_cancer | logistic | l2 | 1 |" in text
-    assert "1 cells" in capsys.readouterr().err
+    assert text.count(": alone") == 2 * len(TARGETS)
+    assert "2 cells in" in capsys.readouterr().err
+    command.main(arguments)  # all is there
+    assert "0 cells in" in capsys.readouterr().err
+    assert table.read_text() == text
+    command.main(["--report", "--cells", str(kept)])
+    printed = capsys.readouterr()
+    assert printed.out == text + "\n"
+    assert printed.err == ""
+    with pytest.raises(SystemExit, match="no cells"):
+        command.main(["--report"])
 
 
 def test_figure(tmp_path):

@@ -1,13 +1,14 @@
 """Seconds to accuracy of this package and of other libraries, as Markdown.
 
     python -m bench.peers [--data a9a news20] [--loss logistic] [--penalty l2] [--alpha 10 1 0.1]
-                          [--solver 'finitesum *' 'scikit-learn *'] [--budget 4] [--threads 1]
-                          [--markdown FILE] [--figure FILE]
+                          [--solver 'finitesum *' 'scikit-learn *'] [--budget 4] [--threads 1 0]
+                          [--cells FILE] [--report] [--markdown FILE] [--figure FILE]
 
 How it is measured: `measure.py` and docs/benchmarks.md.
 """
 
 import argparse
+import os
 import resource
 import sys
 import time
@@ -19,20 +20,29 @@ from pathlib import Path
 
 import numpy as np
 
+from bench.peers.cells import CellFile, Record
 from bench.peers.data import data_folder, dataset_names, load_dataset
 from bench.peers.libraries import SOLVERS, Solver
-from bench.peers.measure import TARGETS, Cell, Limits, describe_machine, limit_threads, measure
-from bench.peers.problems import (
-    LOSSES,
-    PENALTIES,
-    Problem,
-    Reference,
-    find_reference,
-    make_grid,
+from bench.peers.measure import (
+    TARGETS,
+    Cell,
+    Limits,
+    available_cores,
+    describe_machine,
+    limit_threads,
+    measure,
 )
-from bench.peers.report import draw, ratio_table, remarks, seconds_tables
+from bench.peers.problems import LOSSES, PENALTIES, Problem, find_reference, make_grid
+from bench.peers.report import (
+    BASELINE,
+    aims_table,
+    draw,
+    remarks,
+    seconds_tables,
+    shortfalls,
+    summary_table,
+)
 
-BASELINE = "finitesum auto"
 _PACKAGES = {"sklearn": "scikit-learn", "liblinear": "liblinear-official"}
 
 
@@ -46,12 +56,15 @@ def choose_solvers(patterns: Sequence[str]) -> tuple[list[Solver], list[str]]:
 
 
 def run(
-    problems: Sequence[Problem], solvers: Sequence[Solver], limits: Limits, cache: Path
-) -> tuple[list[Cell], dict[Problem, Reference], list[str]]:
-    """Measure all solvers on all problems; also the optima, and data sets that are not there."""
-    cells: list[Cell] = []
-    references: dict[Problem, Reference] = {}
+    problems: Sequence[Problem],
+    solvers: Sequence[Solver],
+    limits: Limits,
+    cache: Path,
+    kept: CellFile,
+) -> list[str]:
+    """Measure all solvers on all problems that have no cell yet; give data sets not there."""
     missing = []
+    machine, load = describe_machine(), os.getloadavg()[0]
     for name, group in groupby(problems, key=lambda problem: problem.data):
         of_data = list(group)
         try:
@@ -59,15 +72,24 @@ def run(
         except FileNotFoundError:
             missing.append(name)
             continue
-        for problem in of_data:
-            references[problem] = find_reference(problem, data, cache)
         for solver in solvers:
             suited = [problem for problem in of_data if solver.suits(problem, data)]
-            optima = [references[problem].optimum for problem in suited]
+            suited = kept.unmeasured(solver.name, suited, limits.threads)
+            references = [find_reference(problem, data, cache) for problem in suited]
+            optima = [reference.optimum for reference in references]
             for cell in measure(solver.name, suited, optima, limits):
                 _show(cell)
-                cells.append(cell)
-    return cells, references, missing
+                reference = references[suited.index(cell.problem)]
+                kept.add(Record(cell, reference, _package(solver.module), machine, load))
+    return missing
+
+
+def _package(module: str) -> str:
+    package = _PACKAGES.get(module, module)
+    try:
+        return f"{package} {version(package)}"
+    except PackageNotFoundError:
+        return package
 
 
 def _show(cell: Cell) -> None:
@@ -75,34 +97,41 @@ def _show(cell: Cell) -> None:
     print(f"{cell.problem!s:48} {cell.solver:28} {times}  {cell.note}", file=sys.stderr, flush=True)
 
 
-def document(
-    cells: Sequence[Cell],
-    references: dict[Problem, Reference],
-    skipped: Sequence[str],
-    limits: Limits,
-) -> str:
-    """Everything that was measured, ready to be pasted."""
-    versions = []
-    for module in dict.fromkeys(s.module for s in SOLVERS if s.name in {c.solver for c in cells}):
-        package = _PACKAGES.get(module, module)
-        try:
-            versions.append(f"{package} {version(package)}")
-        except PackageNotFoundError:
-            versions.append(package)
-    threads = "one thread" if limits.threads == 1 else f"{limits.threads} threads"
-    parts = [
-        f"{describe_machine()}; {threads}, float64, at most {limits.budget:g} s per cell; "
-        f"{', '.join(versions)}.",
-        *(f"Skipped: {name} is not there." for name in skipped),
+def document(records: Sequence[Record], skipped: Sequence[str]) -> str:
+    """Everything that was measured, ready to be pasted: the fewest threads first."""
+    parts = []
+    for threads in sorted({record.cell.limits.threads for record in records}):
+        parts += _section([r for r in records if r.cell.limits.threads == threads], threads)
+    parts += [f"Skipped: {name} is not there." for name in skipped]
+    return "\n\n".join(parts) + "\n"
+
+
+def _section(records: Sequence[Record], threads: int) -> list[str]:
+    cells = [record.cell for record in records]
+    budgets = sorted({f"{cell.limits.budget:g}" for cell in cells}, key=float)
+    conditions = [
+        *dict.fromkeys(record.machine for record in records),
+        f"load average at most {max(record.load for record in records):.1f}",
+        "one thread, CPU seconds" if threads == 1 else f"{threads} threads, seconds of the clock",
+        f"float64, at most {' or '.join(budgets)} s per cell",
+        ", ".join(dict.fromkeys(record.package for record in records)),
     ]
-    for target in TARGETS:
-        parts += [f"To (F - F\\*)/F\\* = {target:.0e}:", ratio_table(cells, target, BASELINE)]
+    parts = [
+        f"{'; '.join(conditions)}. Seconds of `{BASELINE}` / of the best other (which): "
+        "their ratio, to each (F - F\\*)/F\\*.",
+        summary_table(cells),
+        aims_table(cells),
+    ]
+    short = shortfalls(cells)
+    parts += ["Short of the aims, and slower than the best other:", _list(short)] if short else []
     targets = " / ".join(f"{target:.0e}" for target in TARGETS)
     parts += [f"All solvers, seconds to {targets}:", seconds_tables(cells)]
-    notes = remarks(cells, references)
-    if notes:
-        parts.append("\n".join(f"* {line}" for line in notes))
-    return "\n\n".join(parts) + "\n"
+    parts.append(_list(remarks(cells, {r.cell.problem: r.reference for r in records})))
+    return [part for part in parts if part]
+
+
+def _list(lines: Sequence[str]) -> str:
+    return "\n".join(f"* {line}" for line in lines)
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -120,9 +149,14 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--intercept", action="store_true", help="with one, not penalized")
     parser.add_argument("--budget", type=float, default=4.0, help="seconds per cell")
     parser.add_argument("--repeats", type=int, default=3, help="runs of a short fit")
-    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--threads", nargs="+", type=int, default=[1],
+                        help="0: all cores; a table for each number")  # fmt: skip
     parser.add_argument("--cache", type=Path, default=Path("build/peers"),
                         help="folder for the certified optima")  # fmt: skip
+    parser.add_argument("--cells", type=Path, metavar="FILE",
+                        help="keep cells there; those it has are not measured again")  # fmt: skip
+    parser.add_argument("--report", action="store_true",
+                        help="measure nothing, print what --cells has")  # fmt: skip
     parser.add_argument("--markdown", type=Path, help="write the tables there, not to stdout")
     parser.add_argument("--figure", help="write suboptimality against seconds there")
     return parser.parse_args(arguments)
@@ -131,30 +165,42 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Measure what was asked for, write tables and figure."""
     options = _parse(arguments)
-    limits = Limits(options.budget, options.repeats, options.threads)
-    limit_threads(limits.threads)
-    solvers, missing = choose_solvers(options.solver)
-    problems = make_grid(
-        options.loss, options.data, options.penalty, options.alpha, options.intercept
-    )
-    started = time.monotonic()
-    cells, references, no_data = run(problems, solvers, limits, options.cache)
-    skipped = missing + [f"{name} in {data_folder()}" for name in no_data]
-    if not cells:
-        sys.exit("nothing to measure: " + (", ".join(skipped) or "no solver suits") + " missing")
-    text = document(cells, references, skipped, limits)
+    kept = CellFile(options.cells)
+    skipped = [] if options.report else _measure(options, kept)
+    if not kept.records:
+        sys.exit(
+            "no cells: "
+            + (", ".join(f"{name} is not there" for name in skipped) or "no solver suits")
+        )
+    text = document(kept.records, skipped)
     if options.markdown is None:
         print(text)
     else:
         options.markdown.write_text(text)
     if options.figure is not None:
-        draw(cells, options.figure)
+        fewest = min(record.cell.limits.threads for record in kept.records)
+        cells = [record.cell for record in kept.records]
+        draw([cell for cell in cells if cell.limits.threads == fewest], options.figure)
+
+
+def _measure(options: argparse.Namespace, kept: CellFile) -> list[str]:
+    """Fill the cells; name what is not there."""
+    solvers, skipped = choose_solvers(options.solver)
+    problems = make_grid(
+        options.loss, options.data, options.penalty, options.alpha, options.intercept
+    )
+    started, before = time.monotonic(), len(kept.records)
+    for threads in dict.fromkeys(number or available_cores() for number in options.threads):
+        limit_threads(threads)
+        limits = Limits(options.budget, options.repeats, threads)
+        missing = run(problems, solvers, limits, options.cache, kept)
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     print(
-        f"{len(cells)} cells in {time.monotonic() - started:.0f} s, "
+        f"{len(kept.records) - before} cells in {time.monotonic() - started:.0f} s, "
         f"{used.ru_utime + used.ru_stime:.0f} CPU seconds of them measuring",
         file=sys.stderr,
     )
+    return skipped + [f"{name} in {data_folder()}" for name in missing]
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ solver gets that time over 1.5: one that arrives beats it by more than what it i
 
 import argparse
 import math
+import os
 import sys
 import time
 import warnings
@@ -116,7 +117,8 @@ def document(outcomes: Sequence[Outcome], tol: float) -> str:
             f"{CLOSE} times as fast", "seconds", "ratio"]  # fmt: skip
     close = sum(not outcome.faster for outcome in outcomes)
     return (
-        f"{describe_machine()}; one thread, float64, relative gap {tol:.0e}.\n\n"
+        f"{describe_machine()}, load average {os.getloadavg()[0]:.1f}; one thread, float64, "
+        f"relative gap {tol:.0e}.\n\n"
         f"{markdown_table(head, rows, 5)}\n\n"
         f"Within {CLOSE} times the best single solver: {close} of {len(outcomes)} problems "
         f"({close / len(outcomes):.0%}).\n"

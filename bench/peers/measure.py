@@ -42,6 +42,15 @@ _TIMED_OUT = (-signal.SIGPROF, -signal.SIGALRM)
 
 
 @dataclass(frozen=True)
+class Limits:
+    """Seconds per cell, runs per rung, threads."""
+
+    budget: float = 4.0
+    repeats: int = 3
+    threads: int = 1
+
+
+@dataclass(frozen=True)
 class Rung:
     """One fit: its tolerance, its best time, and (F - F*) / F* of its coefficients."""
 
@@ -58,19 +67,11 @@ class Cell:
     problem: Problem
     rungs: tuple[Rung, ...]
     note: str = ""
+    limits: Limits = Limits()
 
     def seconds_to(self, target: float) -> float:
         """Time of the fastest rung that reached the target; infinite if none did."""
         return min((r.seconds for r in self.rungs if r.suboptimality <= target), default=math.inf)
-
-
-@dataclass(frozen=True)
-class Limits:
-    """Seconds per cell, runs per rung, threads."""
-
-    budget: float = 4.0
-    repeats: int = 3
-    threads: int = 1
 
 
 def cpu_seconds() -> float:
@@ -190,11 +191,16 @@ def measure(
                 done += 1
                 if error is None:
                     note = CUT_OFF if worker.end() else DIED
-                    yield Cell(solver, problem, tuple(rungs), note)
+                    yield Cell(solver, problem, tuple(rungs), note, limits)
                     break
-                yield Cell(solver, problem, tuple(rungs), error)
+                yield Cell(solver, problem, tuple(rungs), error, limits)
         finally:
             worker.end()
+
+
+def available_cores() -> int:
+    """Cores that this process may run on."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def limit_threads(threads: int) -> None:
@@ -204,14 +210,11 @@ def limit_threads(threads: int) -> None:
 
 
 def describe_machine() -> str:
-    """Processor, Python and load, in a line."""
+    """Processor and Python, in a line."""
     processor = "unknown processor"
     if os.path.exists("/proc/cpuinfo"):
         with open("/proc/cpuinfo") as lines:
             names = [line.split(":", 1)[1].strip() for line in lines if line[:10] == "model name"]
         processor = names[0] if names else processor
     version = ".".join(map(str, sys.version_info[:3]))
-    return (
-        f"{processor}, {os.cpu_count()} cores, Python {version}, "
-        f"load average {os.getloadavg()[0]:.1f}"
-    )
+    return f"{processor}, {os.cpu_count()} cores, Python {version}"

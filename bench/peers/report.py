@@ -1,7 +1,9 @@
 """Tables and figures of cells (`measure.py`)."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatch
 from typing import Any
 
 import numpy as np
@@ -10,6 +12,7 @@ from bench.peers.measure import CUT_OFF, TARGETS, Cell
 from bench.peers.problems import Problem, Reference
 
 OURS = "finitesum"
+BASELINE = "finitesum auto"
 OTHER_OBJECTIVE = 1e-2  # a solver that never comes this close minimizes something else
 _FLOOR = 1e-13  # of suboptimality in a figure: below is rounding
 
@@ -40,29 +43,127 @@ def _title(problem: Problem) -> list[str]:
 _TITLE = ["data", "loss", "penalty", "n alpha"]
 
 
-def ratio_table(cells: Sequence[Cell], target: float, baseline: str) -> str:
-    """One line per problem: the baseline beside the best solver of the other libraries."""
-    rows, ratios, alone, missed = [], [], 0, 0
+@dataclass(frozen=True)
+class Comparison:
+    """Seconds to a target on a problem, ours and the best other's; infinite where none arrived."""
+
+    problem: Problem
+    target: float
+    seconds: float
+    theirs: float
+    which: str
+
+    @property
+    def ratio(self) -> float:
+        """Ours over theirs; infinite where only they arrived, not a number without them."""
+        return self.seconds / self.theirs if math.isfinite(self.theirs) else math.nan
+
+    def __str__(self) -> str:
+        if not math.isfinite(self.theirs):
+            return f"{_shown(self.seconds)} / -" + (
+                ": alone" if math.isfinite(self.seconds) else ""
+            )
+        shown = f"{_shown(self.seconds)} / {_shown(self.theirs)} ({self.which})"
+        return f"{shown}: {self.ratio:.2f}" if math.isfinite(self.ratio) else shown
+
+
+def compare(
+    cells: Sequence[Cell], target: float, others: Sequence[str] = ("*",), baseline: str = BASELINE
+) -> list[Comparison]:
+    """Compare the baseline with the best solver of the other libraries that fits a pattern."""
+    found = []
     for problem in dict.fromkeys(cell.problem for cell in cells):
-        found = _of(problem, cells)
-        others = {n: c.seconds_to(target) for n, c in found.items() if n.split()[0] != OURS}
-        seconds = found[baseline].seconds_to(target) if baseline in found else math.inf
-        best = min(others, key=others.__getitem__, default="")
-        theirs = others.get(best, math.inf)
-        ratio = "-"
-        if math.isfinite(seconds) and math.isfinite(theirs):
-            ratios.append(seconds / theirs)
-            ratio = f"{ratios[-1]:.2f}"
-        alone += math.isfinite(seconds) and not math.isfinite(theirs)
-        missed += math.isfinite(theirs) and not math.isfinite(seconds)
-        rows.append(
-            [*_title(problem), _shown(seconds), _shown(theirs),
-             best if math.isfinite(theirs) else "-", ratio]
+        seconds = {name: cell.seconds_to(target) for name, cell in _of(problem, cells).items()}
+        theirs = {
+            name: time
+            for name, time in seconds.items()
+            if name.split()[0] != OURS and any(fnmatch(name, pattern) for pattern in others)
+        }
+        best = min(theirs, key=theirs.__getitem__, default="")
+        found.append(
+            Comparison(problem, target, seconds.get(baseline, math.inf),
+                       theirs.get(best, math.inf), best)
         )  # fmt: skip
-    head = [*_TITLE, f"{baseline}, s", "best other, s", "which", "ratio"]
-    mean = f"Geometric mean of {len(ratios)} ratios: {geometric_mean(ratios):.2f}."
-    counts = f"Within the budget reached only here: {alone}, only elsewhere: {missed}."
-    return f"{markdown_table(head, rows, 4)}\n\n{mean} {counts}"
+    return found
+
+
+def summary_table(cells: Sequence[Cell]) -> str:
+    """One line per problem, a column per target: ours / the best other (which): their ratio."""
+    columns = [compare(cells, target) for target in TARGETS]
+    rows = [[*_title(line[0].problem), *map(str, line)] for line in zip(*columns, strict=True)]
+    head = [*_TITLE, *(f"{target:.0e}" for target in TARGETS)]
+    return markdown_table(head, rows, len(head))
+
+
+@dataclass(frozen=True)
+class Aim:
+    """The ratio that is aimed at over some problems, in the geometric mean and in each of them."""
+
+    losses: tuple[str, ...]
+    penalties: tuple[str, ...]
+    others: tuple[str, ...]  # patterns
+    mean: float
+    each: float = math.inf
+
+    def __str__(self) -> str:
+        libraries = "the best other" if self.others == ("*",) else " and ".join(self.others)
+        return f"{' and '.join(self.losses)}, {' and '.join(self.penalties)}, over {libraries}"
+
+    def compare(self, cells: Sequence[Cell], target: float) -> list[Comparison]:
+        """Ratios of the problems it is about."""
+        meant = [
+            cell
+            for cell in cells
+            if cell.problem.loss in self.losses and cell.problem.penalty in self.penalties
+        ]
+        return compare(meant, target, self.others)
+
+
+AIMED_AT = 1e-6  # the target that the aims are about
+AIMS = (
+    Aim(("logistic",), ("l2",), ("*",), 0.5, 1.0),
+    Aim(("logistic", "squared"), ("l1",), ("celer *", "skglm *"), 0.7),
+    Aim(("multinomial",), ("l2",), ("scikit-learn saga",), 0.3),
+    Aim(("multinomial",), ("l2",), ("scikit-learn lbfgs",), 0.8),
+)
+
+
+def aims_table(cells: Sequence[Cell]) -> str:
+    """Geometric means of the ratios where both arrive, beside what is aimed at."""
+    rows = []
+    for aim in AIMS:
+        columns = [aim.compare(cells, target) for target in TARGETS]
+        if not any(math.isfinite(c.theirs) for column in columns for c in column):
+            continue
+        means = []
+        for column in columns:
+            ratios = [c.ratio for c in column if math.isfinite(c.ratio)]
+            means.append(f"{geometric_mean(ratios):.2f} ({len(ratios)})" if ratios else "-")
+        rows.append([str(aim), f"{aim.mean:g}", *means])
+    head = ["geometric mean of ratios (how many)", "aim at 1e-06", *(f"{t:.0e}" for t in TARGETS)]
+    return markdown_table(head, rows, 1) if rows else ""
+
+
+def shortfalls(cells: Sequence[Cell]) -> list[str]:
+    """Where the baseline is behind an aim: means, single problems; then all where it is slower."""
+    lines = []
+    for aim in AIMS:
+        found = aim.compare(cells, AIMED_AT)
+        ratios = [c.ratio for c in found if math.isfinite(c.ratio)]
+        if ratios and geometric_mean(ratios) > aim.mean:
+            lines.append(f"{aim}: {geometric_mean(ratios):.2f} in the mean, {aim.mean:g} aimed at")
+        lines += [
+            f"{c.problem}: {c} at {AIMED_AT:.0e}, at most {aim.each:g} aimed at"
+            for c in found
+            if c.ratio > aim.each
+        ]
+    for problem in dict.fromkeys(cell.problem for cell in cells):
+        of_problem = [cell for cell in cells if cell.problem == problem]
+        behind = [c for target in TARGETS for c in compare(of_problem, target) if c.ratio > 1.0]
+        if behind:
+            shown = ", ".join(f"{c} at {c.target:.0e}" for c in behind)
+            lines.append(f"{problem}, slower than the best other: {shown}")
+    return lines
 
 
 def seconds_tables(cells: Sequence[Cell]) -> str:
@@ -90,7 +191,7 @@ def _kind(problem: Problem) -> tuple[str, str, str]:
     return problem.data, problem.loss, problem.penalty
 
 
-def remarks(cells: Sequence[Cell], references: dict[Problem, Reference]) -> list[str]:
+def remarks(cells: Sequence[Cell], references: Mapping[Problem, Reference]) -> list[str]:
     """What the tables do not say: errors, other objectives, weak references."""
     lines = []
     for solver in dict.fromkeys(cell.solver for cell in cells):
