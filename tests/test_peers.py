@@ -332,6 +332,41 @@ def test_default_grid_is_the_large_data():
     assert all(problem.fit_intercept for problem in problems)
 
 
+def test_everything_is_what_the_documents_name(monkeypatch, tmp_path):
+    asked = []
+
+    def measured(solver, problems, optima, limits):
+        asked.extend((problem, limits) for problem in problems)
+        return iter(())
+
+    def loaded(name, dtype):
+        return load_dataset("wine" if name == "mnist" else "diabetes", dtype)
+
+    monkeypatch.setattr(command, "measure", measured)
+    monkeypatch.setattr(command, "load_dataset", loaded)
+    monkeypatch.setattr(command, "find_reference", lambda *_: Reference(1.0, 0.0, 2.0))
+    monkeypatch.setattr(command, "available_cores", lambda: 7)
+    arguments = ["--everything", "--solver", "finitesum auto"]
+    with pytest.raises(SystemExit, match="no cells"):
+        command.main(arguments)
+    classified = ["news20", "a9a", "covtype_scaled", "covtype_raw", "protein"]
+    expected = {(name, "logistic") for name in classified} | {("mnist", "multinomial")}
+    expected |= {("california_housing", "squared"), ("bike", "squared")}
+    assert {(p.data, p.loss, p.penalty, p.strength, limits.threads) for p, limits in asked} == {
+        (*each, penalty, strength, threads)
+        for each in expected
+        for penalty in ("l2", "l1", "elastic-net")
+        for strength in (10.0, 1.0, 0.1, 0.01)
+        for threads in (1, 7)
+    }
+    assert {limits.budget for p, limits in asked if p.data == "a9a"} == {4.0}
+    assert {limits.budget for p, limits in asked if p.data == "mnist"} == {120.0}
+    asked.clear()
+    with pytest.raises(SystemExit, match="no cells"):
+        command.main([*arguments, "--data", "a9a", "--threads", "1", "--budget", "2"])
+    assert {(p.data, limits.threads, limits.budget) for p, limits in asked} == {("a9a", 1, 2.0)}
+
+
 def test_data_that_are_not_there_are_named(monkeypatch, tmp_path):
     monkeypatch.setenv("FINITESUM_DATA", str(tmp_path))
     with pytest.raises(SystemExit, match=f"a9a in {tmp_path}"):

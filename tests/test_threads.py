@@ -90,3 +90,42 @@ def test_omp_num_threads_is_respected_and_does_not_show() -> None:
     first = min(found)
     assert sorted(found) == [first, first + 1, first + 2]
     assert len(set(found.values())) == 1
+
+
+LIMITED = """
+import joblib
+from threadpoolctl import threadpool_limits
+from test_threads import fitted_threads
+
+with threadpool_limits(1):
+    alone = fitted_threads()
+with joblib.parallel_config("loky", inner_max_num_threads=1):
+    of_workers = joblib.Parallel(2)(joblib.delayed(fitted_threads)() for _ in range(2))
+print(alone, *of_workers, fitted_threads())
+"""
+
+
+def fitted_threads():
+    """Threads that a fit adds to those of its process."""
+
+    def count():
+        with open("/proc/self/status") as lines:
+            return next(int(line.split()[1]) for line in lines if line.startswith("Threads"))
+
+    before = count()
+    LogisticRegression(solver="newton", tol=0.5).fit(X, LABELS)
+    return count() - before
+
+
+def test_limits_of_threadpoolctl_and_joblib_are_respected() -> None:
+    if not os.path.exists("/proc/self/status"):
+        pytest.skip("needs /proc/self/status to count threads")
+    finished = subprocess.run(
+        [sys.executable, "-c", LIMITED],
+        cwd=os.path.dirname(__file__),
+        env={**os.environ, "OMP_NUM_THREADS": "3", "OPENBLAS_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert finished.stdout.split() == ["0", "0", "0", "2"]

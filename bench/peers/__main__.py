@@ -1,7 +1,7 @@
 """Seconds to accuracy of this package and of other libraries, as Markdown.
 
-    python -m bench.peers [--data a9a news20] [--loss logistic] [--penalty l2] [--alpha 10 1 0.1]
-                          [--solver 'finitesum *' 'scikit-learn *'] [--budget 4] [--threads 1 0]
+    python -m bench.peers [--everything] [--data a9a news20] [--loss logistic] [--penalty l2]
+                          [--alpha 10 1 0.1] [--solver 'finitesum *'] [--budget 4] [--threads 1 0]
                           [--cells FILE] [--report] [--markdown FILE] [--figure FILE]
 
 How it is measured: `measure.py` and docs/benchmarks.md.
@@ -12,8 +12,9 @@ import os
 import resource
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from fnmatch import fnmatch
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from itertools import groupby
 from pathlib import Path
@@ -21,7 +22,7 @@ from pathlib import Path
 import numpy as np
 
 from bench.peers.cells import CellFile, Record
-from bench.peers.data import data_folder, dataset_names, load_dataset
+from bench.peers.data import Dataset, data_folder, dataset_names, load_dataset
 from bench.peers.libraries import SOLVERS, Solver
 from bench.peers.measure import (
     TARGETS,
@@ -43,6 +44,17 @@ from bench.peers.report import (
     summary_table,
 )
 
+_BY_DEFAULT = {"data": None, "loss": ["logistic"], "penalty": ["l2"], "threads": [1]}
+_EVERYTHING = {
+    "data": ["news20", "a9a", "covtype_scaled", "covtype_raw", "protein", "mnist",
+             "california_housing", "bike"],
+    "loss": ["logistic", "multinomial", "squared"],
+    "penalty": list(PENALTIES),
+    "threads": [1, 0],
+}  # fmt: skip
+# Seconds per cell: ten fits of the fastest solvers or more.
+_BUDGET, _LARGER_BUDGETS = 4.0, {"covtype": 15.0, "covtype_scaled": 15.0, "covtype_raw": 15.0,
+                                 "mnist": 120.0}  # fmt: skip
 _PACKAGES = {"sklearn": "scikit-learn", "liblinear": "liblinear-official"}
 
 
@@ -58,30 +70,41 @@ def choose_solvers(patterns: Sequence[str]) -> tuple[list[Solver], list[str]]:
 def run(
     problems: Sequence[Problem],
     solvers: Sequence[Solver],
-    limits: Limits,
+    limits_of: Callable[[str], Limits],
     cache: Path,
     kept: CellFile,
 ) -> list[str]:
     """Measure all solvers on all problems that have no cell yet; give data sets not there."""
     missing = []
-    machine, load = describe_machine(), os.getloadavg()[0]
     for name, group in groupby(problems, key=lambda problem: problem.data):
-        of_data = list(group)
         try:
             data = load_dataset(name, np.float64)
         except FileNotFoundError:
             missing.append(name)
             continue
+        of_data = list(group)
         for solver in solvers:
-            suited = [problem for problem in of_data if solver.suits(problem, data)]
-            suited = kept.unmeasured(solver.name, suited, limits.threads)
-            references = [find_reference(problem, data, cache) for problem in suited]
-            optima = [reference.optimum for reference in references]
-            for cell in measure(solver.name, suited, optima, limits):
-                _show(cell)
-                reference = references[suited.index(cell.problem)]
-                kept.add(Record(cell, reference, _package(solver.module), machine, load))
+            _fill(solver, of_data, data, limits_of(name), cache, kept)
     return missing
+
+
+def _fill(
+    solver: Solver,
+    problems: Sequence[Problem],
+    data: Dataset,
+    limits: Limits,
+    cache: Path,
+    kept: CellFile,
+) -> None:
+    suited = [problem for problem in problems if solver.suits(problem, data)]
+    suited = kept.unmeasured(solver.name, suited, limits.threads)
+    references = {problem: find_reference(problem, data, cache) for problem in suited}
+    machine, load = describe_machine(), os.getloadavg()[0]
+    optima = [references[problem].optimum for problem in suited]
+    for cell in measure(solver.name, suited, optima, limits):
+        _show(cell)
+        package = _package(solver.module)
+        kept.add(Record(cell, references[cell.problem], package, machine, load))
 
 
 def _package(module: str) -> str:
@@ -139,18 +162,20 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         prog="python -m bench.peers", description="Seconds to accuracy, beside other libraries."
     )
     names = [name for task in dict.fromkeys(LOSSES.values()) for name in dataset_names(task)]
+    parser.add_argument("--everything", action="store_true",
+                        help="all of the four options below, and all cores too")  # fmt: skip
     parser.add_argument("--data", nargs="+", choices=names, help="default: the large ones")
-    parser.add_argument("--loss", nargs="+", choices=LOSSES, default=["logistic"])
-    parser.add_argument("--penalty", nargs="+", choices=PENALTIES, default=["l2"])
+    parser.add_argument("--loss", nargs="+", choices=LOSSES, help="default: logistic")
+    parser.add_argument("--penalty", nargs="+", choices=PENALTIES, help="default: l2")
+    parser.add_argument("--threads", nargs="+", type=int,
+                        help="0: all cores; a table for each number; default: 1")  # fmt: skip
     parser.add_argument("--alpha", nargs="+", type=float, default=[10.0, 1.0, 0.1, 0.01],
                         help="times the number of samples")  # fmt: skip
     parser.add_argument("--solver", nargs="+", metavar="PATTERN", default=[BASELINE, "[!f]*"],
                         help="default: finitesum auto and all others")  # fmt: skip
     parser.add_argument("--intercept", action="store_true", help="with one, not penalized")
-    parser.add_argument("--budget", type=float, default=4.0, help="seconds per cell")
+    parser.add_argument("--budget", type=float, help="seconds per cell; default: by data set")
     parser.add_argument("--repeats", type=int, default=3, help="runs of a short fit")
-    parser.add_argument("--threads", nargs="+", type=int, default=[1],
-                        help="0: all cores; a table for each number")  # fmt: skip
     parser.add_argument("--cache", type=Path, default=Path("build/peers"),
                         help="folder for the certified optima")  # fmt: skip
     parser.add_argument("--cells", type=Path, metavar="FILE",
@@ -159,7 +184,12 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
                         help="measure nothing, print what --cells has")  # fmt: skip
     parser.add_argument("--markdown", type=Path, help="write the tables there, not to stdout")
     parser.add_argument("--figure", help="write suboptimality against seconds there")
-    return parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
+    usual = _EVERYTHING if options.everything else _BY_DEFAULT
+    for name, value in usual.items():
+        if getattr(options, name) is None:
+            setattr(options, name, value)
+    return options
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -183,6 +213,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
         draw([cell for cell in cells if cell.limits.threads == fewest], options.figure)
 
 
+def _limits(options: argparse.Namespace, threads: int, data: str) -> Limits:
+    budget = options.budget or _LARGER_BUDGETS.get(data, _BUDGET)
+    return Limits(budget, options.repeats, threads)
+
+
 def _measure(options: argparse.Namespace, kept: CellFile) -> list[str]:
     """Fill the cells; name what is not there."""
     solvers, skipped = choose_solvers(options.solver)
@@ -192,8 +227,7 @@ def _measure(options: argparse.Namespace, kept: CellFile) -> list[str]:
     started, before = time.monotonic(), len(kept.records)
     for threads in dict.fromkeys(number or available_cores() for number in options.threads):
         limit_threads(threads)
-        limits = Limits(options.budget, options.repeats, threads)
-        missing = run(problems, solvers, limits, options.cache, kept)
+        missing = run(problems, solvers, partial(_limits, options, threads), options.cache, kept)
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     print(
         f"{len(kept.records) - before} cells in {time.monotonic() - started:.0f} s, "
