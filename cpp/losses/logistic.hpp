@@ -4,9 +4,10 @@
 // Written in e^-|m|, which never overflows.
 // Dual step, in m = y t: m - q a = c with a = 1 / (1 + e^m) and c = y (z + q u), an increasing function with its root
 // in [c, c + q]: Newton from y z (H.-F. Yu, F.-L. Huang, C.-J. Lin, "Dual coordinate descent methods for logistic
-// regression and maximum entropy models", Machine Learning 85 (2011)), or bisection where it leaves the bracket or its
-// steps do not halve: between the two sides of the bend it may go to and fro for ever. The last, short step adds to a
-// by its slope.
+// regression and maximum entropy models", Machine Learning 85 (2011)), corrected for the bend as by Chebyshev where
+// that is little (order three; an exponential costs far more than the correction), or bisection where it leaves the
+// bracket or its steps do not halve: between the two sides of the bend it may go to and fro for ever. The last, short
+// step adds to a by its slope and bend.
 #pragma once
 
 #include "core/math.hpp"
@@ -39,7 +40,8 @@ struct Logistic {
     return a < 0.0 || a > 1.0 ? math::infinity : entropy;
   }
   FINITESUM_INLINE double dual_step(double z, double u, double q, double y) const {
-    constexpr double is_short = 1e-7;
+    constexpr double is_short = 1e-4;  // the cube of it is rounding
+    constexpr double is_little = 0.5;
     const double c = y * (z + q * u);
     double low = c;
     double high = c + q;
@@ -47,11 +49,16 @@ struct Logistic {
     double last_move = math::infinity;
     for (int iteration = 0; iteration < 100; ++iteration) {
       const double e = math::exp_of_negative(-math::abs(m));
-      const double a = (m > 0.0 ? e : 1.0) / (1.0 + e);
-      const double slope = e / ((1.0 + e) * (1.0 + e));
+      const double share = 1.0 / (1.0 + e);
+      const double a = (m > 0.0 ? e : 1.0) * share;
+      const double slope = e * share * share;
+      const double bend = slope * (1.0 - 2.0 * a);
       const double excess = (m - c) - q * a;
-      const double move = -excess / (1.0 + q * slope);
-      if (math::abs(move) <= is_short) return -y * math::clamp(a - slope * move, 0.0, 1.0);
+      const double to_newton = 1.0 / (1.0 + q * slope);
+      const double newton = -excess * to_newton;
+      const double correction = 0.5 * q * bend * newton * to_newton;
+      const double move = math::abs(correction) <= is_little ? newton + newton * correction : newton;
+      if (math::abs(move) <= is_short) return -y * math::clamp(a + move * (0.5 * bend * move - slope), 0.0, 1.0);
       (excess > 0.0 ? high : low) = m;
       m += move;
       const bool halves = math::abs(move) <= 0.5 * last_move;
