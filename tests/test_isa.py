@@ -142,6 +142,8 @@ def test_loops_are_vectorized(tmp_path, isa):
     rules = [_core.optimizer_defaults(name) for name in _core.optimizer_names() if name != "adamw"]
     n_updates = sum(1 if rule["full_batch"] else 2 for rule in rules)
     instances = {
+        # of two indices' types: without and with L1; whole blocks and the last one
+        "adagrad.inl": [n_dtypes * 2 * 2 * 2],
         # axpy; axpy_squares; step and step_l1; scaled; coupled_step
         "dense.inl": [n_dtypes, n_dtypes, 2 * n_dtypes, 2 * n_dtypes, n_dtypes],
         "losses.inl": [n_losses, n_losses],  # derivatives; curvatures

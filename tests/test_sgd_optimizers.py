@@ -81,7 +81,7 @@ def test_adagrad_on_sparse_rows_takes_every_eps(penalty, options, size):
 def test_adagrad_on_sparse_rows_of_any_length(penalty, size, index, dtype):
     """The kernels take entries in blocks: rows of none up to several."""
     rng = np.random.default_rng(1)
-    dense = np.tril(rng.normal(size=(70, 70)) / np.arange(1, 71)[:, None], -1).astype(dtype)
+    dense = np.tril(rng.normal(size=(70, 70)), -1).astype(dtype)
     rows = sp.csr_matrix(dense)
     rows.indices, rows.indptr = rows.indices.astype(index), rows.indptr.astype(index)
     options = {"optimizer": "adagrad", "penalty": penalty, "batch_size": size, "keep_state": True}
@@ -90,7 +90,7 @@ def test_adagrad_on_sparse_rows_of_any_length(penalty, size, index, dtype):
     expected, dense_last = core(dense.astype(float), y=y, **options)
     assert_allclose(found, expected, rtol=1e-10, atol=1e-12)
     assert_allclose(last["state"], dense_last["state"], rtol=1e-9, atol=1e-12)
-    assert np.count_nonzero(found[:-1]) > 30
+    assert np.count_nonzero(found[:-1]) > 20
     assert (penalty == "l1") == bool(np.count_nonzero(found[:69] == 0))
 
 
