@@ -75,6 +75,16 @@ def adagrad_steps(max_iter: int) -> Any:
     return _sgd(finitesum.SGDClassifier, max_iter, penalty=None, optimizer="adagrad", **CONSTANT)
 
 
+def plain_l1_steps(max_iter: int) -> Any:
+    """Make finitesum's SGD with an L1 penalty, for AdaGrad to compare with."""
+    return _sgd(finitesum.SGDClassifier, max_iter, penalty="l1", **CONSTANT)
+
+
+def adagrad_l1_steps(max_iter: int) -> Any:
+    """Make the same with AdaGrad's steps."""
+    return _sgd(finitesum.SGDClassifier, max_iter, penalty="l1", optimizer="adagrad", **CONSTANT)
+
+
 def _sgd(estimator: Any, max_iter: int, **options: Any) -> Any:
     return estimator("log_loss", alpha=1e-5, tol=None, max_iter=max_iter, random_state=0, **options)
 
@@ -162,6 +172,7 @@ def main() -> None:
         for heading, makers, target in (
             ("scikit-learn's SGD, ms | SGD, ms", (scikit_learn_sgd, finitesum_sgd), SGD_TARGET),
             ("SGD, no penalty, ms | AdaGrad, ms", (plain_steps, adagrad_steps), ADAGRAD_TARGET),
+            ("SGD, L1, ms | AdaGrad, ms", (plain_l1_steps, adagrad_l1_steps), ADAGRAD_TARGET),
         ):
             print(f"\n| data | {heading} | ratio | target |\n|---|--:|--:|--:|--:|")
             for task in TASKS[:2]:
