@@ -14,6 +14,7 @@ OPTIONS = {
     "momentum": [{"dampening": 0.3}],
     "adagrad": [{"eps_mode": "outside"}, {"eps": 1e-2}],
     "rmsprop": [{"eps_mode": "outside"}, {"gamma": 0.99, "eps": 1e-2}],
+    "rmsprop_centered": [{"eps_mode": "outside"}, {"gamma": 0.99, "eps": 1e-2}],
     "adam": [
         {"eps_mode": "inside"},
         {"bias_correction": False},

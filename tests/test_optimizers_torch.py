@@ -38,6 +38,7 @@ PEERS = {
     "nesterov": (optim.SGD, {"momentum": 0.9, "nesterov": True}, {}),
     "adagrad": (optim.Adagrad, {}, {}),
     "rmsprop": (optim.RMSprop, {}, {}),
+    "rmsprop_centered": (optim.RMSprop, {"centered": True}, {}),
     "adam": (optim.Adam, {}, {}),
     "adamw": (optim.AdamW, {}, {}),
     "adamax": (optim.Adamax, {}, {}),

@@ -359,7 +359,7 @@ def test_no_learning_rate_ends_in_overflow(eta):
         ({"rate": "nonsense"}, "unknown learning_rate 'nonsense'"),
         ({"batch_size": 0}, "batch_size must be at least 1"),
         ({"epochs": 0}, "max_iter must be at least 1"),
-        ({"ball": "l1", "penalty": "l1"}, "not with an L1 part"),
+        ({"per_example": True}, "per_example goes with rmsprop"),
         ({"rate": "bottou", "penalty": "none"}, "needs an L2 penalty"),
         ({"rate": "bottou", "loss": "hinge"}, "this loss is not smooth"),
         ({"rate": "fast_halving", "penalty": "l1"}, "needs an L2 penalty"),

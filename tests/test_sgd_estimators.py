@@ -259,7 +259,6 @@ def test_callback_and_warnings():
         ({"loss": "logistic"}, "'loss' parameter"),
         ({"clip": ("norm", 0)}, "clip must be None or"),
         ({"clip": ("size", 1)}, "clip must be None or"),
-        ({"projection": ("l1", 1), "penalty": "l1"}, "not with an L1 part"),
         ({"projection": ("l3", 1)}, "projection must be None or"),
         ({"average": ("uniform", -1)}, "average must be"),
         ({"average": "everything"}, "'average' parameter"),

@@ -6,6 +6,7 @@ import scipy.sparse as sp
 from numpy.testing import assert_allclose
 
 from finitesum import SGDClassifier, SGDRegressor, _core
+from reference.sgd import soft
 from test_sgd import ETA, LAYOUTS, LOSSES, PENALTIES, SIGNS, N, P, X, Y, core
 
 RULES = [name for name in _core.optimizer_names() if name != "sgd"]
@@ -136,6 +137,53 @@ def test_dense_and_sparse_rows_take_turns(rule):
         assert_allclose(mixed, found["dense", "dense"], rtol=1e-10, atol=1e-10)
 
 
+def walk_per_example(rule, penalty, epochs, size, gamma=0.9, eps=1e-8):
+    """RMSProp, v the average of the mean of the squares of a batch's gradients, L2 in each."""
+    alpha, l1_ratio = PENALTIES[penalty]
+    l1, l2 = alpha * l1_ratio * np.r_[np.ones(P), 0], alpha * (1 - l1_ratio) * np.r_[np.ones(P), 0]
+    A, w, v, a = np.column_stack([X, np.ones(N)]), np.zeros(P + 1), 0.0, 0.0
+    for first in [*range(0, N, size)] * epochs:
+        rows = slice(first, min(first + size, N))
+        G = LOSSES["logistic"][1](A[rows] @ w, SIGNS[rows])[:, None] * A[rows] + l2 * w
+        v = gamma * v + (1 - gamma) * np.mean(G**2, axis=0)
+        a = gamma * a + (1 - gamma) * np.mean(G, axis=0) * (rule == "rmsprop_centered")
+        length = ETA / np.sqrt(v - a**2 + eps)
+        w = soft(w - length * np.mean(G, axis=0), l1 * length)
+    return w
+
+
+@pytest.mark.parametrize("rule", ["rmsprop", "rmsprop_centered"])
+@pytest.mark.parametrize("penalty", PENALTIES)
+@pytest.mark.parametrize("layout", ["dense", "csr32"])
+@pytest.mark.parametrize("ball", ["none", "l2"])
+def test_squares_of_single_gradients(rule, penalty, layout, ball):
+    options = {"optimizer": rule, "penalty": penalty, "per_example": True, "batch_size": 7}
+    found, _ = core(LAYOUTS[layout], ball=ball, radius=1e3, epochs=4, **options)
+    assert_allclose(found, walk_per_example(rule, penalty, 4, 7), rtol=1e-8, atol=1e-8)
+
+
+def test_squares_of_single_gradients_count_weights_as_repetition():
+    s = np.arange(N) % 3
+    options = {"optimizer": "rmsprop", "per_example": True, "epochs": 6}
+    weighted, _ = core(X, y=SIGNS, s=s.astype(float), batch_size=N, **options)
+    repeated, _ = core(
+        np.repeat(X, s, axis=0), y=np.repeat(SIGNS, s), batch_size=s.sum(), **options
+    )
+    assert_allclose(weighted, repeated, rtol=1e-9)
+    plain, _ = core(X, y=SIGNS, batch_size=N, **{**options, "per_example": False})
+    single, _ = core(X, y=SIGNS, batch_size=N, **options)
+    assert np.linalg.norm(single) < 0.8 * np.linalg.norm(plain)
+    model = SGDClassifier(
+        "log_loss", optimizer="rmsprop", optimizer_options={"per_example": True, "gamma": 0.8},
+        batch_size=7, random_state=0, max_iter=3, tol=None,
+    )  # fmt: skip
+    other = SGDClassifier(**model.get_params()).set_params(optimizer_options={"gamma": 0.8})
+    three = np.digitize(Y, [-1, 1])
+    model.set_params(multi_class="multinomial").fit(X, three)
+    other.set_params(multi_class="multinomial").fit(X, three)
+    assert np.abs(model.coef_ - other.coef_).max() > 1e-3
+
+
 def test_momentum_has_its_parameters():
     found = [
         core(X, optimizer="momentum", optimizer_options={"momentum": momentum})[0]
@@ -177,7 +225,12 @@ def test_estimators_take_them():
         ({"optimizer_options": {"beta1": 0.9}}, "optimizer_options: .*no parameter 'beta1'"),
         ({"optimizer": "adam", "optimizer_options": {"beta1": 1.0}}, "optimizer_options: beta1"),
         ({"optimizer": "adam", "optimizer_options": {"beta1": None}}, "optimizer_options: "),
-        ({"optimizer": "adam", "projection": ("l2", 1)}, "projection goes with optimizer='sgd'"),
+        ({"optimizer": "adam", "optimizer_options": {"per_example": True}}, "no parameter 'per_"),
+        ({"optimizer": "rmsprop", "optimizer_options": {"per_example": 1}}, "must be True or"),
+        (
+            {"optimizer": "rmsprop", "optimizer_options": {"per_example": True, "gamma": 0.0}},
+            "with a positive gamma",
+        ),
         ({"optimizer": "rprop", "batch_size": 1}, "takes full batches"),
         ({"optimizer": "rprop", "batch_size": N, "penalty": "l1"}, "takes no L1 penalty"),
     ],

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import scipy.sparse as sp
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -283,8 +284,8 @@ def natural_path(A, y, rate, forget, mu, batch, per_example):
 
 
 def test_s133_the_diagonal_natural_gradient_is_rmsprop():
-    """With the metric's other factors one: for single rows equal; of batches frameworks, and this,
-    average g before they square it, which makes R smaller by the variance within the batch."""
+    """With the metric's other factors one: for single rows equal; of batches frameworks average g
+    before they square it, which makes R smaller by the variance within the batch; both are here."""
     A, y, *_ = least_squares(np.random.default_rng(0), n=64)
     rate, forget, mu = 0.01, 0.1, 1e-3
     for batch in (1, 8):
@@ -296,6 +297,13 @@ def test_s133_the_diagonal_natural_gradient_is_rmsprop():
         of_means, smaller = natural_path(A, y, rate, forget, mu, batch, per_example=False)
         np.testing.assert_allclose(w[:-1], of_means, rtol=1e-12, atol=1e-14)
         of_rows, larger = natural_path(A, y, rate, forget, mu, batch, per_example=True)
+        for rows in (A, sp.csr_array(A)):
+            w, _ = core(
+                rows, "squared", "none", y=y, epochs=1, fit_intercept=False, batch_size=batch,
+                optimizer="rmsprop", optimizer_options=options, per_example=True,
+                schedule={"eta0": rate},
+            )  # fmt: skip
+            np.testing.assert_allclose(w[:-1], of_rows, rtol=1e-11, atol=1e-13)
         if batch == 1:
             np.testing.assert_array_equal(of_rows, of_means)
         else:

@@ -183,8 +183,6 @@ void check(const SgdRequest& request) {
   require(options.clip == Clip::none || options.clip_limit > 0, "The limit of clip must be positive.");
   require(options.ball == Ball::none || options.radius > 0, "The radius of the ball must be positive.");
   require(options.n_classes != 1, "The multinomial loss needs two classes.");
-  require(options.ball == Ball::none || options.alpha * options.l1_ratio == 0,
-          "A projection goes with an L2 penalty or none, not with an L1 part.");
 }
 
 void check_classes(const std::int32_t* classes, std::size_t n, std::size_t n_classes) {

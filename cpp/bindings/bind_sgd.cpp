@@ -92,11 +92,11 @@ void bind_sgd(py::module_& m) {
       "fit_sgd",
       [](const py::object& X, const py::object& y, const py::object& sample_weight, const std::string& loss,
          double loss_parameter, std::size_t n_classes, double alpha, double l1_ratio, bool fit_intercept,
-         const std::string& optimizer, const OptimizerParameters& optimizer_options, std::size_t batch_size,
-         std::size_t n_passes, const std::string& order, const std::string& clip, double clip_limit,
-         const std::string& ball, double radius, const std::string& average, double average_start, bool exact_objective,
-         const std::string& learning_rate, const py::dict& schedule, std::size_t max_iter, double time_limit,
-         std::uint64_t seed, const py::object& validation, bool labels, const py::object& coef_init,
+         const std::string& optimizer, const OptimizerParameters& optimizer_options, bool per_example,
+         std::size_t batch_size, std::size_t n_passes, const std::string& order, const std::string& clip,
+         double clip_limit, const std::string& ball, double radius, const std::string& average, double average_start,
+         bool exact_objective, const std::string& learning_rate, const py::dict& schedule, std::size_t max_iter,
+         double time_limit, std::uint64_t seed, const py::object& validation, bool labels, const py::object& coef_init,
          const py::object& intercept_init, const py::object& state, bool keep_state, const py::object& monitor) {
         SgdRequest request;
         request.X = matrix_view(X);
@@ -118,6 +118,7 @@ void bind_sgd(py::module_& m) {
         options.fit_intercept = fit_intercept;
         options.optimizer = optimizer;
         options.optimizer_options = optimizer_options;
+        options.per_example = per_example;
         options.batch_size = batch_size;
         options.n_passes = n_passes;
         options.order = parse<RowOrder>("order", order, row_order_names);
@@ -170,10 +171,11 @@ void bind_sgd(py::module_& m) {
       },
       py::arg("X"), py::arg("y"), py::arg("sample_weight"), py::kw_only(), py::arg("loss"), py::arg("loss_parameter"),
       py::arg("n_classes") = 0, py::arg("alpha"), py::arg("l1_ratio"), py::arg("fit_intercept"),
-      py::arg("optimizer") = "sgd", py::arg("optimizer_options") = OptimizerParameters{}, py::arg("batch_size") = 1,
-      py::arg("n_passes") = 1, py::arg("order") = "shuffle", py::arg("clip") = "none", py::arg("clip_limit") = 1.0,
-      py::arg("ball") = "none", py::arg("radius") = 1.0, py::arg("average") = "none", py::arg("average_start") = 1.0,
-      py::arg("exact_objective") = false, py::arg("learning_rate"), py::arg("schedule"), py::arg("max_iter"),
+      py::arg("optimizer") = "sgd", py::arg("optimizer_options") = OptimizerParameters{},
+      py::arg("per_example") = false, py::arg("batch_size") = 1, py::arg("n_passes") = 1, py::arg("order") = "shuffle",
+      py::arg("clip") = "none", py::arg("clip_limit") = 1.0, py::arg("ball") = "none", py::arg("radius") = 1.0,
+      py::arg("average") = "none", py::arg("average_start") = 1.0, py::arg("exact_objective") = false,
+      py::arg("learning_rate"), py::arg("schedule"), py::arg("max_iter"),
       py::arg("time_limit") = std::numeric_limits<double>::infinity(), py::arg("seed") = 0,
       py::arg("validation") = py::none(), py::arg("labels") = false, py::arg("coef_init") = py::none(),
       py::arg("intercept_init") = py::none(), py::arg("state") = py::none(), py::arg("keep_state") = false,

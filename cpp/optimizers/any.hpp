@@ -21,13 +21,14 @@
 #include "optimizers/nesterov.hpp"
 #include "optimizers/quickprop.hpp"
 #include "optimizers/rmsprop.hpp"
+#include "optimizers/rmsprop_centered.hpp"
 #include "optimizers/rprop.hpp"
 #include "optimizers/sgd.hpp"
 
 namespace finitesum {
 
-using Optimizers = TypeList<Sgd, Momentum, Nesterov, Adagrad, Rmsprop, Adam, Adamw, Adamax, Nadam, Amsgrad, Adadelta,
-                            Rprop, Irprop, Quickprop>;
+using Optimizers = TypeList<Sgd, Momentum, Nesterov, Adagrad, Rmsprop, RmspropCentered, Adam, Adamw, Adamax, Nadam,
+                            Amsgrad, Adadelta, Rprop, Irprop, Quickprop>;
 inline constexpr std::size_t most_slots = 3;
 
 }  // namespace finitesum

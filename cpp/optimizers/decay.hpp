@@ -29,14 +29,15 @@ struct Decay {
   }
 };
 
-// One step of one coordinate, the only place where rule and decay meet.
+// One step of one coordinate, the only place where rule and decay meet. Returns the step's length per unit of gradient.
 template <class Rule, bool HasL1, class T>
-FINITESUM_INLINE void update_coordinate(const typename Rule::template Step<T>& step, const DecayStep<T>& decay, T g,
-                                        T& w, T* slots) {
+FINITESUM_INLINE T update_coordinate(const typename Rule::template Step<T>& step, const DecayStep<T>& decay, T g, T& w,
+                                     T* slots) {
   const T coupled = g + decay.l2 * w;
   w = decay.shrink * w;
   const T length = Rule::update(step, coupled, w, slots);
   if constexpr (HasL1) w = math::soft_threshold(w, decay.l1 * length);
+  return length;
 }
 
 }  // namespace finitesum

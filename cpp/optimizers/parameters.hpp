@@ -31,6 +31,10 @@ struct RuleDefaults {
   static constexpr bool full_batch = false;  // whether only gradients of the whole sum make sense
   static constexpr bool has_length = true;   // whether a step has a length per unit of gradient, which L1 needs
 
+  // Whether the first slot is an average of squared gradients that keeps `gamma` of itself per step.
+  static constexpr bool averages_squares = false;
+  static constexpr double gamma = 0.0;
+
   // Whether a coordinate moves on by a momentum that is worth 2^-60 of what it was after spent_after() steps. Such a
   // rule has take(missed, w, slots) if is_exact(missed, slots), and forget(missed, w, slots) for what comes thereafter.
   static constexpr bool has_spending = false;

@@ -12,6 +12,7 @@ struct Rmsprop : RuleDefaults {
   static constexpr const char* name = "rmsprop";
   static constexpr std::size_t n_slots = 1;  // v
   static constexpr double default_rate = 0.001;
+  static constexpr bool averages_squares = true;
 
   double gamma = 0.9;
   double eps = 1e-8;

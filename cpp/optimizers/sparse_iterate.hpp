@@ -61,7 +61,7 @@ class SparseIterate {
     missed_.clear();
   }
 
-  // state(j)[0] is w, then come the slots; all coordinates settled.
+  // state(j)[0] is w, then come the slots; j just fetched, or all coordinates settled.
   double* state(std::size_t j) { return coordinates_[j].state; }
   const double* state(std::size_t j) const { return coordinates_[j].state; }
 

@@ -14,6 +14,7 @@
 #include "core/math.hpp"
 #include "kernels/table.hpp"
 #include "optimizers/adagrad.hpp"
+#include "sgd/projected_weights.hpp"
 #include "sgd/rule_weights.hpp"
 
 namespace finitesum {
@@ -107,10 +108,11 @@ class AdagradWeights final : public RuleWeights<CsrView<T, I>> {
 
 template <class View>
 std::unique_ptr<RuleWeights<View>> make_rule_weights(const KernelTable& table, const View& X, const AnyOptimizer& any,
-                                                     const Decay& decay) {
+                                                     const Decay& decay, Ball ball, double radius) {
   return std::visit(
       [&](const auto& rule) -> std::unique_ptr<RuleWeights<View>> {
         using Rule = std::decay_t<decltype(rule)>;
+        if (ball != Ball::none) return std::make_unique<ProjectedWeights<View, Rule>>(X, rule, decay, ball, radius);
         if constexpr (std::is_same_v<Rule, Adagrad> && View::is_sparse) {
           using T = typename View::Value;
           using I = typename View::Index;

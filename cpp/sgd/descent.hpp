@@ -24,21 +24,12 @@
 #include "sgd/gradient.hpp"
 #include "sgd/options.hpp"
 #include "sgd/row_order.hpp"
+#include "sgd/rows.hpp"
 #include "sgd/schedule.hpp"
 #include "sgd/weights.hpp"
 #include "solvers/row_loop.hpp"
 
 namespace finitesum {
-
-template <class View>
-struct SgdRows {
-  const View& X;
-  Targets y;
-  const std::int32_t* classes;  // of the multinomial loss, instead of y
-  const double* s;              // null: every weight is one
-
-  double weight(std::size_t i) const { return s != nullptr ? s[i] : 1.0; }
-};
 
 // With several classes the loss is log sum_k exp(z_k) - z_y, the outputs share draws and steps, and a gradient's norm
 // is that of all; a projection is each output's own. Coefficients stand output by output.
@@ -69,11 +60,8 @@ class Descent {
         p_(z_.size()) {
     const AnyOptimizer rule = make_optimizer(options.optimizer, options.optimizer_options);
     const bool is_plain = std::holds_alternative<Sgd>(rule);
-    if (!is_plain) {
-      if (options.ball != Ball::none) throw std::invalid_argument("A projection goes with optimizer='sgd' only.");
-      std::visit([&](const auto& of_rule) { check_rule(of_rule, rows.X.n_rows); }, rule);
-      moved_.resize(rows.X.n_columns);
-    }
+    std::visit([&](const auto& of_rule) { check_rule(of_rule, rows.X.n_rows); }, rule);
+    if (!is_plain) moved_.resize(rows.X.n_columns);
     const bool follows_gradients = Schedule::follows_gradients(options.schedule);
     if (follows_gradients && (!is_plain || l1_ > 0 || options.ball == Ball::l1)) {
       throw std::invalid_argument(
@@ -89,8 +77,9 @@ class Descent {
     const double radius = measures ? math::infinity : options.radius;
     for (std::size_t k = 0; k < n_outputs_; ++k) {
       weights_.emplace_back(table, rows.X, options.average != Average::none, ball, radius);
-      if (!is_plain) rules_.push_back(make_rule_weights(table, rows.X, rule, decay));
+      if (!is_plain) rules_.push_back(make_rule_weights(table, rows.X, rule, decay, options.ball, options.radius));
       if (!is_plain || options.clip != Clip::none || follows_gradients) gradients_.emplace_back(table, rows.X);
+      if (options.per_example) variances_.emplace_back(table, rows.X);
     }
     is_direct_ = batch_size_ == 1 && options.clip == Clip::none && !follows_gradients;
   }
@@ -305,7 +294,19 @@ class Descent {
       for (std::size_t m = 0; m < batch_.size(); ++m)
         gradients_[k].add(rows_.X.row(batch_[m]), share * factors_[m * n_outputs_ + k]);
     }
+    for (std::size_t k = 0; k < variances_.size(); ++k) widen(k, share);
     clip_gradients(options_.clip, options_.clip_limit, gradients_, of_intercepts_);
+  }
+
+  // Rows of weight s count as s rows: s (l' x)^2.
+  void widen(std::size_t k, double share) {
+    const double of_intercept = find_variance(variances_[k], gradients_[k], of_intercepts_[k], [&](const auto& add) {
+      for (std::size_t m = 0; m < batch_.size(); ++m) {
+        const double factor = factors_[m * n_outputs_ + k];
+        add(rows_.X.row(batch_[m]), share * factor * (factor / (rows_.weight(batch_[m]) * to_mean_)));
+      }
+    });
+    rules_[k]->widen(variances_[k], of_intercept);
   }
 
   void add_batch(std::size_t k, Weights<View>& weights, double eta, double share) {
@@ -349,22 +350,22 @@ class Descent {
     if (rule.full_batch && batch_size_ < n_rows)
       throw std::invalid_argument(name + "takes full batches: batch_size must be at least the number of samples.");
     if (!rule.has_length && l1_ > 0) throw std::invalid_argument(name + "takes no L1 penalty.");
+    if (!rule.has_length && options_.ball != Ball::none) {
+      throw std::invalid_argument(name +
+                                  "takes no projection: its steps have no length per unit of gradient, in whose "
+                                  "metric a point would be the nearest.");
+    }
+    if (options_.per_example && rule.gamma == 0)
+      throw std::invalid_argument("per_example goes with rmsprop and rmsprop_centered, with a positive gamma.");
   }
 
-  // The largest of a row's loss, or, for steps that take all rows once, of their mean; with the penalty's.
   double smoothness(const KernelTable& table) const {
-    double largest = 0;
-    double sum = 0;
-    for (std::size_t i = 0; i < rows_.X.n_rows; ++i) {
-      const auto x = rows_.X.row(i);
-      const double square = squared_norm(table, x.values, x.size) + (options_.fit_intercept ? 1 : 0);
-      const double of_row = rows_.weight(i) * to_mean_ * square;
-      largest = std::max(largest, of_row);
-      sum += of_row;
-    }
-    const bool takes_all = options_.order != RowOrder::iid && static_cast<double>(batch_size_) >= n_counted_;
     constexpr double of_softmax = 0.5;
-    return (options_.n_classes > 0 ? of_softmax : loss_.smoothness()) * (takes_all ? sum / n_counted_ : largest) + l2_;
+    const bool takes_all = options_.order != RowOrder::iid && static_cast<double>(batch_size_) >= n_counted_;
+    const RowSquares squares = weighted_squares(table, rows_, to_mean_, options_.fit_intercept);
+    return (options_.n_classes > 0 ? of_softmax : loss_.smoothness()) *
+               (takes_all ? squares.sum / n_counted_ : squares.largest) +
+           l2_;
   }
 
   SgdRows<View> rows_;
@@ -382,6 +383,7 @@ class Descent {
   EpochOrder order_;
   std::vector<Weights<View>> weights_;
   std::vector<BatchGradient<View>> gradients_;             // empty where steps are linear in them
+  std::vector<BatchGradient<View>> variances_;             // among a batch's rows; empty where no rule asks
   std::vector<std::unique_ptr<RuleWeights<View>>> rules_;  // empty: plain descent
   std::vector<double> moved_;                              // by a rule
   double t_ = 1;                                           // of the coming step

@@ -38,6 +38,7 @@ struct SgdOptions {
   bool fit_intercept = true;
   std::string optimizer = Sgd::name;
   OptimizerParameters optimizer_options;
+  bool per_example = false;  // whether rules that average squares of gradients take each row's of a batch
   std::size_t batch_size = 1;
   std::size_t n_passes = 1;  // over the rows, of an epoch
   RowOrder order = RowOrder::shuffle;

@@ -30,6 +30,9 @@ class RuleWeights {
   virtual void step(double rate, const BatchGradient<View>& gradient, double of_intercept, double& intercept) = 0;
   // The same along factor x, x the row that predict() has just met.
   virtual void step(double rate, typename View::Row x, double factor, double& intercept) = 0;
+  // Before a step along a batch, for rules that average squares of gradients: lets them average the mean of the rows'
+  // squares instead of the square of the mean, larger by the variance among the rows.
+  virtual void widen(const BatchGradient<View>&, double /*of_intercept*/) {}
   // Of a coming row.
   virtual void prefetch(typename View::Row) const {}
   // Forgets all but the coefficients.
@@ -39,12 +42,19 @@ class RuleWeights {
   virtual void transfer(Archive& archive) = 0;  // dense and sparse alike: the next rows may be of the other kind
 };
 
+// What, added to v before a step, makes it gamma v + (1 - gamma) (g^2 + variance) after it.
+template <class Rule>
+double variance_share(const Rule& rule, double variance) {
+  return (1 - rule.gamma) / rule.gamma * variance;
+}
+
 template <class Rule>
 class RuleIntercept {
  public:
   void step(const typename Rule::template Step<double>& step, double g, double& intercept) {
     update_coordinate<Rule, false>(step, DecayStep<double>{0, 1, 0}, g, intercept, slots_.data());
   }
+  void widen(double share) { slots_[0] += share; }
   void start() { slots_.fill(0); }
   void transfer(Archive& archive) {
     for (double& slot : slots_) archive(slot);
@@ -84,6 +94,12 @@ class RuleWeightsOf<DenseView<T>, Rule> final : public RuleWeights<DenseView<T>>
   void step(double rate, DenseRow<T> x, double factor, double& intercept) override {
     for (std::size_t j = 0; j < x.size; ++j) gradient_[j] = factor * double{x.values[j]};
     step_along(rate, gradient_.data(), factor, intercept);
+  }
+  void widen(const BatchGradient<DenseView<T>>& variance, double of_intercept) override {
+    if constexpr (Rule::averages_squares) {
+      for_each_entry(variance.row(), [&](std::size_t j, double g) { slots_[0][j] += variance_share(rule_, g); });
+      intercept_.widen(variance_share(rule_, of_intercept));
+    }
   }
   void start(const std::vector<double>& coef) override {
     w_ = coef;
@@ -139,6 +155,13 @@ class RuleWeightsOf<CsrView<T, I>, Rule> final : public RuleWeights<CsrView<T, I
   }
   void step(double rate, SparseRow<T, I> x, double factor, double& intercept) override {
     step_along(rate, x, factor, factor, intercept);
+  }
+  void widen(const BatchGradient<CsrView<T, I>>& variance, double of_intercept) override {
+    if constexpr (Rule::averages_squares) {
+      for_each_entry(variance.row(),
+                     [&](std::size_t j, double g) { iterate_.state(j)[1] += variance_share(rule_, g); });
+      intercept_.widen(variance_share(rule_, of_intercept));
+    }
   }
   void start(const std::vector<double>& coef) override {
     iterate_ = SparseIterate<Rule>(rule_, decay_, coef.data(), coef.size());

@@ -20,6 +20,7 @@
 
 #include "core/large_pages.hpp"
 #include "core/math.hpp"
+#include "sgd/gradient.hpp"
 #include "sgd/options.hpp"
 #include "solvers/archive.hpp"
 #include "solvers/rows.hpp"
@@ -78,12 +79,13 @@ class Weights {
     if (amount > 0) level_ += amount / scale_;
   }
 
-  // Onto the ball; the L1 ball by the threshold of J. Duchi, S. Shalev-Shwartz, Y. Singer and T. Chandra, ICML 2008,
-  // found by discarding what it makes zero (C. Michelot, JOTA 50 (1986)).
+  // Onto the ball; after the threshold this is the prox of both at once. The L1 ball by the threshold of J. Duchi, S.
+  // Shalev-Shwartz, Y. Singer and T. Chandra, ICML 2008, found by discarding what it makes zero (C. Michelot, JOTA 50
+  // (1986)).
   void project() {
     if (ball_ == Ball::none) return;
     if (norm() <= radius_) return;
-    mass_ = mass();  // the running one carries roundings
+    mass_ = mass();  // the running one carries roundings, and knows nothing of thresholds, which make it smaller
     if (norm() <= radius_) return;
     if (ball_ == Ball::l2) {
       scale_ *= radius_ / norm();
@@ -180,15 +182,6 @@ class Weights {
     double b;
   };
 
-  template <class T, class Visit>
-  static void for_each_entry(DenseRow<T> x, const Visit& visit) {
-    for (std::size_t j = 0; j < x.size; ++j) visit(j, double{x.values[j]});
-  }
-  template <class T, class I, class Visit>
-  static void for_each_entry(SparseRow<T, I> x, const Visit& visit) {
-    for (std::size_t k = 0; k < x.size; ++k) visit(static_cast<std::size_t>(x.indices[k]), double{x.values[k]});
-  }
-
   void add_plainly(Row x, double change, double* to) { axpy(kernels_, change, x, to); }
   // Of another type: a gradient.
   template <class AnyRow>
@@ -243,11 +236,16 @@ class Weights {
     return totals_[low];
   }
 
-  // |w|_1 / P, or |w|_2^2 / P^2 (where there is no level).
+  // |w|_1 / P, or |w|_2^2 / P^2.
   double mass() const {
     double sum = 0;
     if (ball_ == Ball::l1) sum = chained_sum(u_.size(), [&](std::size_t j) { return math::abs(above_level(u_[j])); });
-    if (ball_ == Ball::l2) sum = chained_sum(u_.size(), [&](std::size_t j) { return u_[j] * u_[j]; });
+    if (ball_ == Ball::l2) {
+      sum = chained_sum(u_.size(), [&](std::size_t j) {
+        const double above = above_level(u_[j]);
+        return above * above;
+      });
+    }
     return sum;
   }
 

@@ -436,6 +436,7 @@ def fit_sgd(
     fit_intercept: bool,
     optimizer: str = ...,
     optimizer_options: dict[str, Any] = ...,
+    per_example: bool = ...,
     batch_size: int = ...,
     n_passes: int = ...,
     order: str = ...,

@@ -110,6 +110,7 @@ LEARNING_RATES: dict[str, float] = {
     "nesterov": 0.01,
     "adagrad": 1.0,
     "rmsprop": 0.03,
+    "rmsprop_centered": 0.03,
     "adam": 0.1,
     "adamw": 0.1,
     "adamax": 0.3,

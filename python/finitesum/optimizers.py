@@ -1,27 +1,28 @@
 """Per-coordinate rules of stochastic gradient descent, for gradients of one's own.
 
-========= ===================================================================== ===============
-rule      step of a coordinate w with gradient g, learning rate r, at step k    source
-========= ===================================================================== ===============
-sgd       w -= r g                                                              [1]_
-momentum  m = momentum m + (1 - dampening) g;  w -= r m                         [2]_
-nesterov  m = momentum m + g;  w -= r (g + momentum m)                          [3]_
-adagrad   v += g^2;  w -= r g / sqrt(v + eps)                                   [4]_
-rmsprop   v = gamma v + (1 - gamma) g^2;  w -= r g / sqrt(v + eps)              [5]_
-adam      m = beta1 m + (1 - beta1) g;  v = beta2 v + (1 - beta2) g^2;
-          w -= r m' / (sqrt(v') + eps),  m' = m / (1 - beta1^k),
-          v' = v / (1 - beta2^k)                                                [6]_
-adamw     adam with w *= 1 - r decoupled_decay first                            [7]_
-adamax    u = max(beta2 u, abs(g) + eps);  w -= r m' / u                        [6]_
-nadam     adam with Nesterov's momentum, mu_k = beta1 (1 - 0.96^(k psi) / 2)    [8]_
-amsgrad   adam with the largest v so far                                        [9]_
-adadelta  d = g sqrt(u + eps) / sqrt(v + eps);  w -= r d;  u, v: rho-averages
-          of d^2 and g^2                                                        [10]_
-rprop     w -= sign(g) D; D grows while g keeps its sign, else shrinks and the
-          last move is taken back                                               [11]_
-irprop    rprop that stays where it is when g changes its sign                  [12]_
-quickprop w += d g / (g_before - g), d the last move                            [13]_
-========= ===================================================================== ===============
+================ ===================================================================== ======
+rule             step of a coordinate w with gradient g, learning rate r, at step k    source
+================ ===================================================================== ======
+sgd              w -= r g                                                              [1]_
+momentum         m = momentum m + (1 - dampening) g;  w -= r m                         [2]_
+nesterov         m = momentum m + g;  w -= r (g + momentum m)                          [3]_
+adagrad          v += g^2;  w -= r g / sqrt(v + eps)                                   [4]_
+rmsprop          v = gamma v + (1 - gamma) g^2;  w -= r g / sqrt(v + eps)              [5]_
+rmsprop_centered rmsprop with v - a^2 for v, a the gamma-average of g                  [14]_
+adam             m = beta1 m + (1 - beta1) g;  v = beta2 v + (1 - beta2) g^2;
+                 w -= r m' / (sqrt(v') + eps),  m' = m / (1 - beta1^k),
+                 v' = v / (1 - beta2^k)                                                [6]_
+adamw            adam with w *= 1 - r decoupled_decay first                            [7]_
+adamax           u = max(beta2 u, abs(g) + eps);  w -= r m' / u                        [6]_
+nadam            adam with Nesterov's momentum, mu_k = beta1 (1 - 0.96^(k psi) / 2)    [8]_
+amsgrad          adam with the largest v so far                                        [9]_
+adadelta         d = g sqrt(u + eps) / sqrt(v + eps);  w -= r d;  u, v: rho-averages
+                 of d^2 and g^2                                                        [10]_
+rprop            w -= sign(g) D; D grows while g keeps its sign, else shrinks and the
+                 last move is taken back                                               [11]_
+irprop           rprop that stays where it is when g changes its sign                  [12]_
+quickprop        w += d g / (g_before - g), d the last move                            [13]_
+================ ===================================================================== ======
 
 `eps_mode` says whether eps stands "inside" the root or "outside". rprop, irprop and quickprop
 compare successive gradients of one function: they are for full batches.
@@ -42,6 +43,7 @@ References
 .. [11] Riedmiller, Braun, ICNN 1993.
 .. [12] Igel, Huesken, NC 2000.
 .. [13] Fahlman, CMU-CS-88-162 (1988).
+.. [14] Graves, arXiv:1308.0850 (2013), there with momentum beside it.
 """
 
 from typing import Any
@@ -86,6 +88,12 @@ PRESETS: dict[str, dict[str, dict[str, Any]]] = {
         "nesterov": {"learning_rate": 0.001},
         "adagrad": {"learning_rate": 0.01, "eps": 1e-10, "eps_mode": "outside"},
         "rmsprop": {"learning_rate": 0.01, "gamma": 0.99, "eps": 1e-8, "eps_mode": "outside"},
+        "rmsprop_centered": {
+            "learning_rate": 0.01,
+            "gamma": 0.99,
+            "eps": 1e-8,
+            "eps_mode": "outside",
+        },
         "adam": {"learning_rate": 0.001, **_BETAS, "eps_mode": "outside"},
         "adamw": {"learning_rate": 0.001, **_BETAS, "decoupled_decay": 0.01},
         "adamax": {"learning_rate": 0.002, **_BETAS},

@@ -27,6 +27,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from finitesum._stochastic_theory import NoiseEstimate as NoiseEstimate
+from finitesum._stochastic_theory import StepSums as StepSums
+from finitesum._stochastic_theory import estimate_noise as estimate_noise
+from finitesum._stochastic_theory import penalty_of_ball as penalty_of_ball
+from finitesum._stochastic_theory import step_sums as step_sums
+
 METHODS = ("sg", "gd", "agd", "sag", "svrg")
 
 # Values this far below the first are rounding, not convergence.

@@ -33,6 +33,12 @@ def rmsprop(w, g, s, lr, k, gamma=0.9, eps=1e-8, eps_mode="inside"):
     return w - lr * g / root(s["v"], eps, eps_mode)
 
 
+def rmsprop_centered(w, g, s, lr, k, gamma=0.9, eps=1e-8, eps_mode="inside"):
+    s["v"] = gamma * s.get("v", 0) + (1 - gamma) * g**2
+    s["a"] = gamma * s.get("a", 0) + (1 - gamma) * g
+    return w - lr * g / root(np.maximum(s["v"] - s["a"] ** 2, 0), eps, eps_mode)
+
+
 def adam(
     w, g, s, lr, k, beta1=0.9, beta2=0.999, eps=1e-8, eps_mode="outside", bias_correction=True
 ):
@@ -86,7 +92,8 @@ def adadelta(w, g, s, lr, k, rho=0.9, eps=1e-6):
 RULES = {
     rule.__name__: rule
     for rule in (
-        *(sgd, momentum, nesterov, adagrad, rmsprop, adam, adamw, adamax, nadam, amsgrad, adadelta),
+        *(sgd, momentum, nesterov, adagrad, rmsprop, rmsprop_centered, adam, adamw, adamax, nadam),
+        *(amsgrad, adadelta),
         *(sign_rules.rprop, sign_rules.irprop, sign_rules.quickprop),
     )
 }

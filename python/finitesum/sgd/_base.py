@@ -27,7 +27,9 @@ from finitesum.sgd._options import (
     learning_rates,
     limited,
     optimizer_options,
+    per_example_option,
     schedule_options,
+    usual_rate,
 )
 
 # Names of scikit-learn's that are others in the core.
@@ -72,7 +74,7 @@ class SGDEstimator(LinearModel):
     epsilon: float
     random_state: Any
     learning_rate: str
-    eta0: float
+    eta0: float | None
     power_t: float
     early_stopping: bool
     validation_fraction: float
@@ -92,6 +94,7 @@ class SGDEstimator(LinearModel):
     t_: float
     _run: Run
     _scores_labels: ClassVar[bool]
+    _auto_rate: ClassVar[str]  # learning_rate="auto" of plain descent
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "penalty": [StrOptions({"l2", "l1", "elasticnet"}), None],
@@ -104,8 +107,8 @@ class SGDEstimator(LinearModel):
         "verbose": ["verbose"],
         "epsilon": [Interval(Real, 0.0, None, closed="left")],
         "random_state": ["random_state"],
-        "learning_rate": [StrOptions(learning_rates())],
-        "eta0": [Interval(Real, 0.0, None, closed="neither")],
+        "learning_rate": [StrOptions(learning_rates() | {"auto"})],
+        "eta0": [Interval(Real, 0.0, None, closed="neither"), None],
         "power_t": [Interval(Real, 0.0, None, closed="left")],
         "early_stopping": ["boolean"],
         "validation_fraction": [Interval(Real, 0.0, 1.0, closed="neither")],
@@ -132,12 +135,13 @@ class SGDEstimator(LinearModel):
     def _validate_params(self) -> None:
         super()._validate_params()
         averaging(self.average, 1.0)
-        if self.learning_rate == "optimal" and self.alpha == 0:
+        learning_rate = self._learning_rate()
+        if learning_rate == "optimal" and self.alpha == 0:
             raise ValueError(
                 "alpha must be > 0 since learning_rate is 'optimal'. alpha is used to compute the "
                 "optimal learning rate."
             )
-        if self.learning_rate == "inverse_square":
+        if learning_rate == "inverse_square":
             warnings.warn(
                 "learning_rate='inverse_square': the sum of eta0 / t^2 is finite, so that the "
                 "steps can end before the optimum (Robbins and Monro, 1951, ask for a sum without "
@@ -150,14 +154,20 @@ class SGDEstimator(LinearModel):
     def _loss_parameter(self) -> float:
         return float(self.epsilon)
 
+    def _learning_rate(self) -> str:
+        if self.learning_rate != "auto":
+            return self.learning_rate
+        return self._auto_rate if self.optimizer == "sgd" else "constant"
+
+    def _first_rate(self) -> float:
+        return usual_rate(self.optimizer) if self.eta0 is None else float(self.eta0)
+
     def _core_options(self) -> dict[str, Any]:
         clip, clip_limit = limited("clip", self.clip, ("value", "norm"))
         ball, radius = limited("projection", self.projection, ("l1", "l2"))
         l1_ratio = {"l1": 1.0, "elasticnet": float(self.l1_ratio)}.get(str(self.penalty), 0.0)
-        if ball != "none" and l1_ratio > 0 and self.alpha > 0:
-            raise ValueError("projection goes with penalty='l2' or None, not with an L1 part.")
-        if ball != "none" and self.optimizer != "sgd":
-            raise ValueError("projection goes with optimizer='sgd' only.")
+        learning_rate = self._learning_rate()
+        own_options, per_example = per_example_option(self.optimizer, self.optimizer_options)
         return {
             "loss": _CORE_LOSSES.get(self.loss, self.loss),
             "loss_parameter": self._loss_parameter(),
@@ -165,21 +175,22 @@ class SGDEstimator(LinearModel):
             "l1_ratio": l1_ratio,
             "fit_intercept": bool(self.fit_intercept),
             "optimizer": self.optimizer,
-            "optimizer_options": optimizer_options(self.optimizer, self.optimizer_options),
+            "optimizer_options": optimizer_options(self.optimizer, own_options),
+            "per_example": per_example,
             "order": "iid" if self.shuffle == "iid" else "shuffle" if self.shuffle else "cyclic",
             "clip": clip,
             "clip_limit": clip_limit,
             "ball": ball,
             "radius": radius,
             "exact_objective": self.monitor == "objective",
-            "learning_rate": self.learning_rate,
+            "learning_rate": learning_rate,
             "schedule": {
                 "alpha": float(self.alpha),  # sets the steps without a penalty, too
-                "eta0": float(self.eta0),
+                "eta0": self._first_rate(),
                 "power_t": float(self.power_t),
                 "tol": -math.inf if self.tol is None else float(self.tol),
                 "n_iter_no_change": int(self.n_iter_no_change),
-                **schedule_options(self.learning_rate, self.schedule_options),
+                **schedule_options(learning_rate, self.schedule_options),
             },
         }
 

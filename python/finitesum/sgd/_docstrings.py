@@ -30,8 +30,11 @@ epsilon : float, default=0.1
     Threshold of the losses "huber", "epsilon_insensitive" and "squared_epsilon_insensitive".
 random_state : int, RandomState instance or None, default=None
     Source of the seed. The same seed gives the same bits.
-learning_rate : str, default={default_rate}
+learning_rate : str, default="auto"
     The length eta of step t, counted from one:
+
+    "auto" is {default_rate}, scikit-learn's default, for ``optimizer="sgd"`` and "constant" for all
+    others, which find the lengths of coordinates themselves;
 
     "constant" eta0; "optimal" 1 / (alpha (t0 + t - 1)), scikit-learn's; "invscaling"
     eta0 / t^power_t; "inverse" eta0 / t; "inverse_square" eta0 / t^2, which warns, since its sum is
@@ -55,8 +58,10 @@ learning_rate : str, default={default_rate}
     coefficients so far over the root of the sum of the squared norms of the gradients, from a first
     step of 2 / L on, or of eta0 where the loss is not smooth: no number to choose. For
     ``optimizer="sgd"`` without L1; ``average="polynomial"`` goes with it.
-eta0 : float, default=0.01
-    The first step.
+eta0 : float or None, default=None
+    The first step. None: 0.01 with ``optimizer="sgd"``, scikit-learn's default, else a step suited
+    to the rule: 0.003 for Adam's kin and momentum, 0.01 for "adamax", 0.1 for "adagrad", and the
+    rule's usual one for the others.
 power_t : float, default={default_power}
     Exponent of "invscaling".
 early_stopping : bool, default=False
@@ -78,11 +83,14 @@ optimizer : str, default="sgd"
     The rule that turns gradients into steps of length eta, coordinate by coordinate: "sgd" itself,
     those of :class:`finitesum.Optimizer`. L2 is part of the gradient
     (of "adamw": decoupled), L1 the prox in the rule's own metric, and coordinates that sparse rows
-    do not touch move as if they had been there. The default ``learning_rate`` is made for "sgd":
-    set it, and ``eta0``. An average of sparse rows then costs a pass over the columns per step, and
-    so does L2 beside rules that divide by past gradients, "adagrad" among them (but not "adamw").
+    do not touch move as if they had been there. An average of sparse rows, or a projection, then
+    costs a pass over the columns per step, and so does L2 beside rules that divide by past
+    gradients, "adagrad" among them (but not "adamw").
 optimizer_options : dict or None, default=None
     Hyper-parameters of the optimizer, such as ``{"momentum": 0.9}`` or ``{"beta1": 0.9}``.
+    "rmsprop" and "rmsprop_centered" take ``"per_example": True`` as well: they average the mean of
+    the squares of a batch's single gradients (a sample of weight s counts as s samples), larger
+    than the square of their mean by the variance within the batch, which `clip` leaves out.
 batch_size : int or "auto", default="auto"
     Samples whose mean gradient makes a step. "auto" is 1, unless there are so few samples that an
     epoch of exact gradients takes no longer than the call around it: then every step takes all of
@@ -94,7 +102,10 @@ clip : ("value", float), ("norm", float) or None, default=None
     Cut the entries of a step's gradient to [-limit, limit], or its Euclidean norm to the limit;
     the intercept's is one of them, the penalty's part is not.
 projection : ("l2", float), ("l1", float) or None, default=None
-    After each step put the coefficients back onto the ball of this norm and radius. Not with L1.
+    After each step put the coefficients back onto the ball of this norm and radius, at the point
+    that is nearest in the metric of the step, so that fits end at the minimum over the ball
+    whatever the optimizer. Not for "rprop", "irprop" and "quickprop", whose steps have no lengths
+    per unit of gradient and so no such metric.
 monitor : {"running", "objective"}, default="running"
     The objective of an epoch: the mean of the losses at the time of the draws, or, at the price of
     a pass, that of its last iterate.

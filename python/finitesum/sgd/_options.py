@@ -16,6 +16,22 @@ SCHEDULE_OPTIONS = {
     "halving": ("patience",),
 }
 
+# Rules that take per_example beside their own options.
+AVERAGE_SQUARES = ("rmsprop", "rmsprop_centered")
+
+# Constant steps for linear models where they are not the rule's usual ones: between what is best
+# after one pass over a9a (14 entries of one per row) and news20 (rows of norm one).
+_RATES = {
+    "momentum": 0.003,
+    "nesterov": 0.003,
+    "adagrad": 0.1,
+    "adam": 0.003,
+    "adamw": 0.003,
+    "adamax": 0.01,
+    "nadam": 0.003,
+    "amsgrad": 0.003,
+}
+
 AVERAGES = ("uniform", "weighted", "suffix", "polynomial")
 
 
@@ -93,6 +109,54 @@ def optimizer_options(optimizer: str, given: dict[str, Any] | None) -> dict[str,
         message = str(error) if isinstance(error, ValueError) else f"got {given!r}"
         raise ValueError(f"optimizer_options: {message}") from None
     return options
+
+
+def usual_rate(optimizer: str) -> float:
+    """Give eta0 where it is not given.
+
+    Parameters
+    ----------
+    optimizer : str
+        The rule.
+
+    Returns
+    -------
+    float
+        The constant step, or the first one.
+    """
+    return _RATES.get(optimizer, _core.optimizer_defaults(optimizer)["learning_rate"])
+
+
+def per_example_option(
+    optimizer: str, given: dict[str, Any] | None
+) -> tuple[dict[str, Any] | None, bool]:
+    """Take ``per_example`` out of an optimizer's options: it asks for a batch's single gradients.
+
+    Parameters
+    ----------
+    optimizer : str
+        The rule.
+    given : dict or None
+        What is set for it.
+
+    Returns
+    -------
+    (dict or None, bool)
+        The other options, and whether squares of gradients are those of single samples.
+
+    Raises
+    ------
+    ValueError
+        If it is not a bool.
+    """
+    if not given or "per_example" not in given or optimizer not in AVERAGE_SQUARES:
+        return given, False
+    per_example = given["per_example"]
+    if not isinstance(per_example, bool):
+        raise ValueError(
+            f"optimizer_options: per_example must be True or False, got {per_example!r}"
+        )
+    return {name: value for name, value in given.items() if name != "per_example"}, per_example
 
 
 def limited(name: str, given: Any, kinds: tuple[str, ...]) -> tuple[str, float]:

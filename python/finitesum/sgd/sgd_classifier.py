@@ -92,6 +92,7 @@ class SGDClassifier(ClassifierModel, SGDEstimator):
     """
 
     _scores_labels: ClassVar[bool] = True
+    _auto_rate: ClassVar[str] = "optimal"
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **SGDEstimator._parameter_constraints,
         "loss": [
@@ -129,8 +130,8 @@ class SGDClassifier(ClassifierModel, SGDEstimator):
         epsilon: float = 0.1,
         n_jobs: int | None = None,
         random_state: Any = None,
-        learning_rate: str = "optimal",
-        eta0: float = 0.01,
+        learning_rate: str = "auto",
+        eta0: float | None = None,
         power_t: float = 0.5,
         early_stopping: bool = False,
         validation_fraction: float = 0.1,

@@ -58,6 +58,7 @@ class SGDRegressor(RegressorModel, SGDEstimator):
     """
 
     _scores_labels: ClassVar[bool] = False
+    _auto_rate: ClassVar[str] = "invscaling"
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **SGDEstimator._parameter_constraints,
         "loss": [
@@ -88,8 +89,8 @@ class SGDRegressor(RegressorModel, SGDEstimator):
         verbose: int = 0,
         epsilon: float = 0.1,
         random_state: Any = None,
-        learning_rate: str = "invscaling",
-        eta0: float = 0.01,
+        learning_rate: str = "auto",
+        eta0: float | None = None,
         power_t: float = 0.25,
         early_stopping: bool = False,
         validation_fraction: float = 0.1,
