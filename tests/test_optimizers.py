@@ -126,6 +126,8 @@ def length_of_step(name, k, lr, g, move, slots):
     """The length of a rule's step, k = 30, per unit of gradient, by the slots after it."""
     if name in ("sgd", "momentum", "nesterov"):
         return lr
+    if name == "rmsprop_centered":
+        return lr / np.sqrt(slots[0] - slots[1] ** 2 + 1e-8)
     if name in ("adagrad", "rmsprop"):
         return lr / np.sqrt(slots[0] + 1e-8)
     if name == "adamax":

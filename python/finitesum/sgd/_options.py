@@ -124,7 +124,7 @@ def usual_rate(optimizer: str) -> float:
     float
         The constant step, or the first one.
     """
-    return _RATES.get(optimizer, _core.optimizer_defaults(optimizer)["learning_rate"])
+    return float(_RATES.get(optimizer, _core.optimizer_defaults(optimizer)["learning_rate"]))
 
 
 def per_example_option(
