@@ -126,6 +126,20 @@ py::list slots_of(const py::object& self) {
   });
 }
 
+// Of layers that whiten their inputs, array by array.
+py::list whitening_of(const py::object& self) {
+  return visit(self.cast<Handle&>(), [&](auto& network) {
+    py::list out;
+    for (auto& layer : network.layers()) {
+      if (layer->whitening() == nullptr) continue;
+      for (auto& values : layer->whitening()->coordinates().state()) {
+        out.append(view_of(self, values.data(), {values.size()}));
+      }
+    }
+    return out;
+  });
+}
+
 NetworkData data_of_call(Handle& handle, const py::object& X, const py::object& targets,
                          const py::object& sample_weight, const Array<std::int64_t>& rows) {
   NetworkData data{matrix_view(X), {}, nullptr, rows.data(), static_cast<std::size_t>(rows.size())};
@@ -221,6 +235,7 @@ void bind_network(py::module_& m) {
   c.def_property_readonly("gradients", [](const py::object& self) { return arrays_of(self, true); });
   c.def_property_readonly("state", &state_of);
   c.def_property_readonly("slots", &slots_of);
+  c.def_property_readonly("whitening", &whitening_of);
   c.def_property_readonly("flat_parameters", [](const py::object& self) { return flat(self, false); });
   c.def_property_readonly("flat_gradient", [](const py::object& self) { return flat(self, true); });
   c.def_property_readonly("n_outputs", [](Handle& h) { return visit(h, [](auto& n) { return n.n_outputs(); }); });
@@ -233,7 +248,7 @@ void bind_network(py::module_& m) {
   c.def(
       "set_optimizer",
       [](Handle& h, const std::string& name, const OptimizerParameters& options) {
-        visit(h, [&](auto& n) { n.set_optimizer(make_optimizer(name, options)); });
+        visit(h, [&](auto& n) { n.set_optimizer(make_descent_rule(name, options)); });
       },
       py::arg("name"), py::arg("options") = OptimizerParameters{});
   c.def_static("n_batches", &Network<double>::n_batches, py::arg("n_rows"), py::arg("batch_size"));

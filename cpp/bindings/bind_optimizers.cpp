@@ -11,6 +11,7 @@
 #include "optimizers/dense_update.hpp"
 #include "optimizers/sparse_iterate.hpp"
 #include "optimizers/visit.hpp"
+#include "optimizers/whitening.hpp"
 
 namespace finitesum {
 
@@ -116,6 +117,10 @@ void bind_optimizers(py::module_& m) {
         },
         make_optimizer(name, {}));
   });
+  m.def(
+      "check_optimizer", [](const std::string& name, const OptimizerParameters& given) { make_descent_rule(name, given); },
+      py::arg("name"), py::arg("parameters"));
+  m.def("whitening_parameters", [] { return parameters_of(WhiteningOptions{}); });
   py::class_<Optimizer> c(m, "Optimizer");
   c.def(py::init<const std::string&, const OptimizerParameters&, double, double, double>(), py::arg("name"),
         py::arg("parameters"), py::arg("l2") = 0.0, py::arg("decoupled") = 0.0, py::arg("l1") = 0.0);

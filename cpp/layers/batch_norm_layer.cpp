@@ -1,6 +1,7 @@
 #include "layers/batch_norm_layer.hpp"
 
 #include <algorithm>
+#include <cmath>
 
 namespace finitesum {
 
@@ -57,6 +58,10 @@ void BatchNormLayer<T>::backward(const Pass& pass, const T* x, const T* /*y*/, c
   batch_norm_gradients(pass.table, x, dy, shape(pass), norm(mean_.data(), variance_.data()), true,
                        dx != nullptr ? dx : spare_.data(), this->parameters()[0].gradient,
                        this->parameters()[1].gradient, pass.n_threads);
+  // A unit's map of its own normalized input, used at each place: beta^2 = 1 / sqrt(share fanin) with a fan-in of one.
+  if (pass.rescales) {
+    this->scale_gradients(static_cast<T>(1 / std::sqrt(static_cast<double>(this->inputs().plane()))));
+  }
 }
 
 template <class T>

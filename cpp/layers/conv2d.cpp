@@ -57,10 +57,12 @@ void Conv2d<T>::forward(const Pass& pass, const T* x, T* y) {
   const std::size_t plane = this->outputs().plane();
   patches_.assign(patch_ * plane, T{0});  // the padding stays zero
   const T* weights = this->parameters()[0].values;
+  if (pass.rescales) this->whitening()->coordinates().begin_batch(static_cast<double>(pass.n * plane));
   for (std::size_t s = 0; s < pass.n; ++s) {
     const T* sample = x + s * this->inputs().size();
     T* out = y + s * this->outputs().size();
     for_each_entry([&](std::size_t to, std::size_t from) { patches_[to] = sample[from]; });
+    if (pass.rescales) observe();
     if (window_.has_bias) {
       const T* bias = this->parameters()[1].values;
       for (std::size_t k = 0; k < window_.n_outputs; ++k) std::fill_n(out + k * plane, plane, bias[k]);
@@ -77,15 +79,19 @@ void Conv2d<T>::backward(const Pass& pass, const T* x, const T* /*y*/, const T* 
   T* bias_gradient = window_.has_bias ? this->parameters()[1].gradient : nullptr;
   if (bias_gradient != nullptr) std::fill_n(bias_gradient, window_.n_outputs, T{0});
   if (dx != nullptr) std::fill_n(dx, pass.n * this->inputs().size(), T{0});
+  if (pass.rescales) this->whitening()->begin_rows(plane, 0);
   for (std::size_t s = 0; s < pass.n; ++s) {
     const T* sample = x + s * this->inputs().size();
     const T* dout = dy + s * this->outputs().size();
     patches_.assign(patch_ * plane, T{0});
     for_each_entry([&](std::size_t to, std::size_t from) { patches_[to] = sample[from]; });
+    if (pass.rescales) rescale(dout);
     multiply<T>(pass.blas, patch_, window_.n_outputs, plane, {patches_.data(), plane}, {dout, plane, true},
                 s > 0 ? T{1} : T{0}, weights.gradient);
     for (std::size_t k = 0; bias_gradient != nullptr && k < window_.n_outputs; ++k) {
-      for (std::size_t i = 0; i < plane; ++i) bias_gradient[k] += dout[k * plane + i];
+      for (std::size_t i = 0; i < plane; ++i) {
+        bias_gradient[k] += dout[k * plane + i] * (pass.rescales ? this->whitening()->bias_factor(i) : T{1});
+      }
     }
     if (dx == nullptr) continue;
     multiply<T>(pass.blas, patch_, plane, window_.n_outputs, {weights.values, window_.n_outputs}, {dout, plane}, T{0},
@@ -93,6 +99,37 @@ void Conv2d<T>::backward(const Pass& pass, const T* x, const T* /*y*/, const T* 
     T* dsample = dx + s * this->inputs().size();
     for_each_entry([&](std::size_t from, std::size_t to) { dsample[to] += patches_[from]; });
   }
+  if (pass.rescales) this->scale_gradients(this->whitening()->take_length(pass.n));
+}
+
+template <class T>
+std::unique_ptr<LayerWhitening<T>> Conv2d<T>::make_whitening(const WhiteningOptions& options) {
+  const double share = static_cast<double>(this->outputs().plane());
+  return std::make_unique<LayerWhitening<T>>(options, patch_, window_.n_outputs, share, window_.has_bias);
+}
+
+// The inputs of the linear map are the entries of a patch, zeros of the padding included; a sample uses it at each
+// place of the outputs.
+template <class T>
+void Conv2d<T>::observe() {
+  const std::size_t plane = this->outputs().plane();
+  for (std::size_t p = 0; p < patch_; ++p) {
+    for (std::size_t i = 0; i < plane; ++i) {
+      this->whitening()->coordinates().observe(p, static_cast<double>(patches_[p * plane + i]));
+    }
+  }
+}
+
+template <class T>
+void Conv2d<T>::rescale(const T* dout) {
+  const std::size_t plane = this->outputs().plane();
+  const Whitening& coordinates = this->whitening()->coordinates();
+  rows_.assign(plane, {});
+  for (std::size_t p = 0; p < patch_; ++p) {
+    T* values = patches_.data() + p * plane;
+    for (std::size_t i = 0; i < plane; ++i) rows_[i] += coordinates.rescale(values + i, p, 1, values + i);
+  }
+  for (std::size_t i = 0; i < plane; ++i) this->whitening()->take_row(i, rows_[i], dout + i, plane);
 }
 
 template class Conv2d<float>;

@@ -35,10 +35,14 @@ class Conv2d final : public Layer<T> {
   // visit(place in the patches, place in the sample) for every entry of a patch that lies inside the sample.
   template <class Visit>
   void for_each_entry(const Visit& visit) const;
+  std::unique_ptr<LayerWhitening<T>> make_whitening(const WhiteningOptions& options) override;
+  void observe();
+  void rescale(const T* dout);
 
   Window window_;
   std::size_t patch_;       // numbers in a patch
   std::vector<T> patches_;  // of one sample: (patch, places)
+  std::vector<Whitening::Row> rows_;
 };
 
 }  // namespace finitesum

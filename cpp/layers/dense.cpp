@@ -35,6 +35,7 @@ void Dense<T>::fill_with_bias(const Pass& pass, T* y) const {
 template <class T>
 void Dense<T>::forward(const Pass& pass, const T* x, T* y) {
   if (has_bias_) fill_with_bias(pass, y);
+  if (pass.rescales) this->whitening()->observe(x, pass.n);
   const T* weights = used_weights(pass);
   multiply<T>(pass.blas, pass.n, n_outputs_, n_inputs_, {x, n_inputs_}, {weights, n_outputs_}, has_bias_ ? T{1} : T{0},
               y);
@@ -43,6 +44,7 @@ void Dense<T>::forward(const Pass& pass, const T* x, T* y) {
 template <class T>
 void Dense<T>::backward(const Pass& pass, const T* x, const T* /*y*/, const T* dy, T* dx) {
   const Parameter<T>& weights = this->parameters()[0];
+  if (pass.rescales) x = this->whitening()->rescale(x, dy, pass.n);
   multiply<T>(pass.blas, n_inputs_, n_outputs_, pass.n, {x, n_inputs_, true}, {dy, n_outputs_}, T{0}, weights.gradient);
   finish_gradient(weights.gradient);
   is_clean_ = false;
@@ -60,13 +62,18 @@ void Dense<T>::add_bias_gradient(const Pass& pass, const T* dy) {
   std::fill(gradient, gradient + n_outputs_, T{0});
   for (std::size_t i = 0; i < pass.n; ++i) {
     const T* row = dy + i * n_outputs_;
-    for (std::size_t k = 0; k < n_outputs_; ++k) gradient[k] += row[k];
+    const T factor = pass.rescales ? this->whitening()->bias_factor(i) : T{1};
+    for (std::size_t k = 0; k < n_outputs_; ++k) gradient[k] += factor * row[k];
   }
 }
 
 template <class T>
 void Dense<T>::forward(const Pass& pass, const SparseBatch<T>& x, T* y) {
   fill_with_bias(pass, y);
+  if (pass.rescales) {
+    this->whitening()->observe(x);
+    this->whitening()->add_shared(x, y);
+  }
   const T* weights = this->parameters()[0].values;
   const auto add_scaled = dense_of<T>(pass.table.network).add_scaled;
   parallel_for(pass.n, x.values.size() * n_outputs_ < (std::size_t{1} << 18) ? 1 : pass.n_threads, [&](std::size_t i) {
@@ -89,13 +96,19 @@ void Dense<T>::backward(const Pass& pass, const SparseBatch<T>& x, const T* dy) 
     is_clean_ = true;
   }
   const auto add_scaled = dense_of<T>(pass.table.network).add_scaled;
+  const T* values = pass.rescales ? this->whitening()->rescale(x, dy) : x.values.data();
   for (std::size_t i = 0; i < pass.n; ++i) {
     for (std::size_t k = x.offsets[i]; k < x.offsets[i + 1]; ++k) {
-      add_scaled(x.values[k], dy + i * n_outputs_, weights.gradient + x.indices[k] * n_outputs_, n_outputs_);
+      add_scaled(values[k], dy + i * n_outputs_, weights.gradient + x.indices[k] * n_outputs_, n_outputs_);
     }
   }
   touched_.assign(x.indices.begin(), x.indices.end());
   add_bias_gradient(pass, dy);
+}
+
+template <class T>
+std::unique_ptr<LayerWhitening<T>> Dense<T>::make_whitening(const WhiteningOptions& options) {
+  return std::make_unique<LayerWhitening<T>>(options, n_inputs_, n_outputs_, 1.0, has_bias_);
 }
 
 // The weights into each output are projected onto the ball of radius max_norm (Srebro and Shraibman, COLT 2005; with

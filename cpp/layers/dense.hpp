@@ -25,6 +25,7 @@ class Dense : public Layer<T> {
   virtual const T* used_weights(const Pass& /*pass*/) { return this->parameters()[0].values; }
   virtual const T* last_used_weights() { return this->parameters()[0].values; }
   virtual void finish_gradient(T* /*gradient*/) {}
+  std::unique_ptr<LayerWhitening<T>> make_whitening(const WhiteningOptions& options) override;
 
  private:
   void add_bias_gradient(const Pass& pass, const T* dy);

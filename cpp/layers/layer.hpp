@@ -6,12 +6,15 @@
 #include <cstddef>
 #include <cstdint>
 #include <map>
+#include <memory>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <vector>
 
 #include "core/blas.hpp"
 #include "isa/isa.hpp"
+#include "layers/layer_whitening.hpp"
 
 namespace finitesum {
 
@@ -40,13 +43,7 @@ struct Pass {
   std::uint64_t seed;
   std::int64_t step;
   int n_threads;
-};
-
-template <class T>
-struct SparseBatch {
-  std::vector<T> values;
-  std::vector<std::size_t> indices;
-  std::vector<std::size_t> offsets;  // row i has entries offsets[i] <= k < offsets[i + 1]
+  bool rescales = false;  // whether gradients of parameters are those of whitened coordinates
 };
 
 template <class T>
@@ -143,12 +140,23 @@ class Layer {
   // What has to hold again after the optimizer's step, if anything.
   virtual bool has_after_step() const { return false; }
   virtual void after_step() {}
+  // The coordinates of the layer's linear map, where passes rescale gradients; null where it has none.
+  void set_whitening(const std::optional<WhiteningOptions>& options) {
+    whitening_ = options ? make_whitening(*options) : nullptr;
+  }
+  LayerWhitening<T>* whitening() { return whitening_.get(); }
   // The statistics of the population from what passes in the mode `collect` have summed up; begins anew.
   virtual void end_collecting() {}
 
  protected:
   // A stream of random numbers of this layer's for a step.
   std::uint64_t stream(const Pass& pass) const { return (static_cast<std::uint64_t>(pass.step) << 16) + place_; }
+  virtual std::unique_ptr<LayerWhitening<T>> make_whitening(const WhiteningOptions& /*options*/) { return nullptr; }
+  void scale_gradients(T factor) {
+    for (const Parameter<T>& parameter : parameters_) {
+      for (std::size_t i = 0; factor != T{1} && i < parameter.size(); ++i) parameter.gradient[i] *= factor;
+    }
+  }
   void add_parameter(std::string name, std::vector<std::size_t> shape, bool decays) {
     parameters_.push_back({std::move(name), std::move(shape), decays});
   }
@@ -158,6 +166,7 @@ class Layer {
   PlaneShape outputs_;
   std::vector<Parameter<T>> parameters_;
   std::vector<StateArray> state_;
+  std::unique_ptr<LayerWhitening<T>> whitening_;
   std::uint64_t place_ = 0;
 };
 

@@ -23,6 +23,8 @@ class Recurrent final : public Layer<T> {
 
  private:
   void draw_shares(const Pass& pass);
+  std::unique_ptr<LayerWhitening<T>> make_whitening(const WhiteningOptions& options) override;
+  void rescale(const Pass& pass, Factor<T>& inputs, Factor<T>& states);
 
   std::size_t n_outputs_;
   std::size_t n_steps_;

@@ -82,6 +82,10 @@ class NoisyDense final : public Dense<T> {
   void finish_gradient(T* gradient) override {
     for (std::size_t i = 0; i < factor_.size(); ++i) gradient[i] *= factor_[i];
   }
+  std::unique_ptr<LayerWhitening<T>> make_whitening(const WhiteningOptions&) override {
+    throw std::invalid_argument("optimizer='whitening' takes no noise on weights: layer '" + std::string(name) +
+                                "' has other ones in every batch.");
+  }
 
  private:
   Noise noise_;

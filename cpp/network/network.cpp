@@ -68,8 +68,10 @@ void Network<T>::place_parameters() {
 }
 
 template <class T>
-void Network<T>::set_optimizer(const AnyOptimizer& rule) {
-  rule_ = rule;
+void Network<T>::set_optimizer(const DescentRule& rule) {
+  for (const auto& layer : layers_) layer->set_whitening(rule.whitening);
+  rule_ = rule.rule;
+  whitening_ = rule.whitening;
   const std::size_t n_slots = std::visit([](const auto& r) { return r.n_slots; }, rule_);
   slots_.assign(n_slots, std::vector<T>(parameters_.size()));
   rule_steps_ = 0;
@@ -143,7 +145,7 @@ void Network<T>::backward(const Pass& pass) {
 // The weighted sum of the losses of rows begin, ..., begin + n - 1; the gradient is that of their weighted mean.
 template <class T>
 double Network<T>::backpropagate(const NetworkData& data, std::size_t begin, std::size_t n, int n_threads,
-                                 double* total_weight) {
+                                 bool rescales, double* total_weight) {
   const std::int64_t* rows = data.rows + begin;
   double sum = static_cast<double>(n);
   if (data.weight != nullptr) {
@@ -155,7 +157,7 @@ double Network<T>::backpropagate(const NetworkData& data, std::size_t begin, std
   batch_.gather(data.X, rows, n);
   reserve(n);
   if (row_steps_ != nullptr) row_steps_->fetch(batch_.sparse().indices);
-  const Pass pass = pass_of(n, Mode::train, n_threads);
+  const Pass pass = pass_of(n, Mode::train, n_threads, rescales);
   const T* z = forward(pass);
   const double loss = head_.loss(table_, z, data.targets, data.weight, rows, n, 1 / sum, gradients_[0].data());
   backward(pass);
@@ -183,7 +185,13 @@ void Network<T>::step(const TrainingOptions& options, double rate, double total_
   clip(options);
   n_steps_ += 1;
   rule_steps_ += 1;
-  const Decay decay{options.l2 / total_weight, options.decoupled, options.l1 / total_weight};
+  Decay decay{options.l2 / total_weight, options.decoupled, options.l1 / total_weight};
+  if (whitening_) {
+    rate = whitened_rate(rate);
+    owe_penalty(rate, decay);
+    decay = {};
+    if (shares_row_) step_shared(rate);
+  }
   std::visit(
       [&](const auto& rule) {
         const auto update = [&](const Decay& of_part, std::size_t begin, std::size_t end) {
@@ -197,21 +205,96 @@ void Network<T>::step(const TrainingOptions& options, double rate, double total_
       },
       rule_);
   if (row_steps_ != nullptr) row_steps_->step(rate, rule_steps_, decay, batch_.sparse().indices);
-  for (const auto& layer : layers_) layer->after_step();
+  if (whitening_ && is_due(*whitening_, rule_steps_)) {
+    end_block();
+    for (const auto& layer : layers_) {
+      if (layer->whitening() != nullptr) layer->whitening()->coordinates().refresh();
+    }
+  }
+  for (const auto& layer : layers_) {
+    if (!layer->has_after_step()) continue;
+    if (shares_row_) fold_shared();
+    layer->after_step();
+  }
+}
+
+// In the metric of the whole network: the layers' squares add up.
+template <class T>
+double Network<T>::whitened_rate(double rate) {
+  if (whitening_->normalize != LengthOver::network) return rate;
+  double square = 0;
+  for (const auto& layer : layers_) {
+    if (layer->whitening() != nullptr) square += layer->whitening()->coordinates().square();
+  }
+  return rate / std::sqrt(whitening_->damping + square);
+}
+
+template <class T>
+void Network<T>::owe_penalty(double rate, const Decay& decay) {
+  for (const auto& layer : layers_) {
+    if (layer->whitening() != nullptr) layer->whitening()->owe(rate * decay.l2, rate * decay.l1);
+  }
 }
 
 // Layers before the first that multiplies sparse batches have no parameters: its weights are the first of all.
 template <class T>
+Layer<T>& Network<T>::first_with_weights() {
+  return **std::find_if(layers_.begin(), layers_.end(), [](const auto& layer) { return layer->multiplies_sparse(); });
+}
+
+template <class T>
+void Network<T>::step_shared(double rate) {
+  auto& shared = first_with_weights().whitening()->shared();
+  T* slots[most_slots] = {};
+  for (std::size_t i = 0; i < shared.slots.size(); ++i) slots[i] = shared.slots[i].data();
+  std::visit(
+      [&](const auto& rule) {
+        dense_update(rule, Decay{}, table_, rate, rule_steps_, shared.gradient.data(), shared.values.data(), slots,
+                     shared.values.size());
+      },
+      rule_);
+}
+
+// The first weights are up to date thereafter.
+template <class T>
+void Network<T>::fold_shared() {
+  if (row_steps_ != nullptr) row_steps_->settle();
+  std::vector<T*> slots;
+  for (auto& slot : slots_) slots.push_back(slot.data());
+  first_with_weights().whitening()->fold(parameters_.data(), slots);
+}
+
+// What stands still while the coordinates do is brought up to date: the first weights of sparse batches, the penalty.
+template <class T>
+void Network<T>::end_block() {
+  if (shares_row_) fold_shared();
+  for (const auto& layer : layers_) {
+    if (layer->whitening() == nullptr) continue;
+    auto& parameters = layer->parameters();
+    T* bias = parameters.back().decays ? nullptr : parameters.back().values;
+    std::size_t first = 0;
+    for (const Parameter<T>& parameter : parameters) {
+      if (!parameter.decays) continue;
+      layer->whitening()->pay(parameter.values, first, parameter.shape[0], bias);
+      first += parameter.shape[0];
+    }
+    layer->whitening()->forget_debt();
+  }
+}
+
+template <class T>
 void Network<T>::begin_row_steps(const AnyMatrix& X, const TrainingOptions& options) {
   end_row_steps();  // of a call that an exception has ended
+  shares_row_ = whitening_ && is_sparse(X);
   if (!is_sparse(X)) return;
-  const auto first =
-      std::find_if(layers_.begin(), layers_.end(), [](const auto& layer) { return layer->multiplies_sparse(); });
-  if ((*first)->has_after_step()) return;
-  const Parameter<T>& weights = (*first)->parameters()[0];
+  Layer<T>& first = first_with_weights();
+  if (shares_row_) first.whitening()->begin_shared(slots_.size());
+  if (first.has_after_step()) return;
+  const Parameter<T>& weights = first.parameters()[0];
   RowMatrix<T> matrix = {weights.values, weights.gradient, {}, weights.shape[0], weights.shape[1]};
   for (auto& slot : slots_) matrix.slots.push_back(slot.data());
-  row_steps_ = make_row_steps(rule_, Decay{options.l2, options.decoupled, options.l1}, table_, matrix);
+  const Decay decay{options.l2, options.decoupled, options.l1};
+  row_steps_ = make_row_steps(rule_, whitening_ ? Decay{} : decay, table_, matrix);
   n_in_rows_ = row_steps_ != nullptr ? weights.size() : 0;
 }
 
@@ -239,9 +322,10 @@ double Network<T>::train(const NetworkData& data, const TrainingOptions& options
     const std::size_t begin = k * options.batch_size;
     const std::size_t end = k + 1 == n ? data.n_rows : begin + options.batch_size;
     double total_weight = 0;
-    loss += backpropagate(data, begin, end - begin, options.n_threads, &total_weight);
+    loss += backpropagate(data, begin, end - begin, options.n_threads, whitening_.has_value(), &total_weight);
     if (total_weight > 0) step(options, rates[k], total_weight);
   }
+  if (whitening_) end_block();
   end_row_steps();
   return loss;
 }
@@ -250,7 +334,7 @@ template <class T>
 double Network<T>::differentiate(const NetworkData& data, int n_threads) {
   check_matrix(data.X);
   double total_weight = 0;
-  const double loss = backpropagate(data, 0, data.n_rows, n_threads, &total_weight);
+  const double loss = backpropagate(data, 0, data.n_rows, n_threads, false, &total_weight);
   return loss / total_weight;
 }
 

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -14,7 +15,7 @@
 #include "network/batch.hpp"
 #include "network/heads.hpp"
 #include "network/row_steps.hpp"
-#include "optimizers/visit.hpp"
+#include "optimizers/whitening.hpp"
 
 namespace finitesum {
 
@@ -57,7 +58,7 @@ class Network {
   HeadKind head() const { return head_.kind(); }
 
   // The rule begins without a past: slots of zero, no steps. n_steps() stays: it drives the random masks.
-  void set_optimizer(const AnyOptimizer& rule);
+  void set_optimizer(const DescentRule& rule);
 
   // A step per batch, of length rates[k] for batch k of n_batches(); a last batch of one row joins the one before.
   // Returns the weighted sum of the losses, each at its batch's parameters; ends early if interrupted() says so.
@@ -82,13 +83,20 @@ class Network {
   // The last layer's outputs for the batch.
   T* forward(const Pass& pass);
   void backward(const Pass& pass);
-  double backpropagate(const NetworkData& data, std::size_t begin, std::size_t n, int n_threads, double* total_weight);
+  double backpropagate(const NetworkData& data, std::size_t begin, std::size_t n, int n_threads, bool rescales,
+                       double* total_weight);
   void begin_row_steps(const AnyMatrix& X, const TrainingOptions& options);
   void end_row_steps();
+  Layer<T>& first_with_weights();
+  void fold_shared();
+  void end_block();
+  double whitened_rate(double rate);
+  void owe_penalty(double rate, const Decay& decay);
+  void step_shared(double rate);
   void clip(const TrainingOptions& options);
   void step(const TrainingOptions& options, double rate, double total_weight);
-  Pass pass_of(std::size_t n, Mode mode, int n_threads) const {
-    return {table_, blas_, n, mode, seed_, n_steps_, n_threads};
+  Pass pass_of(std::size_t n, Mode mode, int n_threads, bool rescales = false) const {
+    return {table_, blas_, n, mode, seed_, n_steps_, n_threads, rescales};
   }
 
   const KernelTable& table_;
@@ -99,12 +107,14 @@ class Network {
   std::vector<std::unique_ptr<Layer<T>>> layers_;
   Head head_;
   AnyOptimizer rule_;
+  std::optional<WhiteningOptions> whitening_;  // what rescales the gradients before the rule
   std::vector<T> parameters_;
   std::size_t n_decaying_ = 0;
   std::vector<T> gradient_;
   std::vector<std::vector<T>> slots_;
   std::unique_ptr<RowSteps<T>> row_steps_;  // of the first parameters, within train()
   std::size_t n_in_rows_ = 0;               // how many these are
+  bool shares_row_ = false;                 // whether the first weights have a shared row (layers/layer_whitening.hpp)
   Batch<T> batch_;
   std::vector<std::vector<T>> outputs_;  // of each layer
   std::vector<T> gradients_[2];          // of a layer's outputs and of its inputs, taking turns

@@ -1,7 +1,9 @@
 // Rules chosen at run time, and their hyper-parameters by name. Uses the standard library: not for kernel files.
 #pragma once
 
+#include <algorithm>
 #include <cmath>
+#include <iterator>
 #include <map>
 #include <stdexcept>
 #include <string>
@@ -23,6 +25,8 @@ inline std::vector<std::string> optimizer_names() { return names_of<Optimizers>(
 // The rule's row in KernelTable::optimizers.
 inline std::size_t optimizer_index(const AnyOptimizer& rule) { return rule.index(); }
 
+inline constexpr const char* length_over_names[] = {"none", "layer", "network"};
+
 namespace detail {
 
 struct ReadParameters {
@@ -32,6 +36,9 @@ struct ReadParameters {
   void operator()(const char* name, bool value) const { found[name] = value; }
   void operator()(const char* name, EpsMode value) const {
     found[name] = std::string(value == EpsMode::inside ? "inside" : "outside");
+  }
+  void operator()(const char* name, LengthOver value) const {
+    found[name] = std::string(length_over_names[static_cast<std::size_t>(value)]);
   }
 };
 
@@ -64,6 +71,17 @@ struct SetParameters {
       throw std::invalid_argument(std::string(name) + " must be 'inside' or 'outside'");
     }
     member = *mode == "inside" ? EpsMode::inside : EpsMode::outside;
+  }
+  void operator()(const char* name, LengthOver& member) const {
+    const OptimizerParameter* value = find(name);
+    if (value == nullptr) return;
+    const std::string* text = std::get_if<std::string>(value);
+    const auto* place = std::find(std::begin(length_over_names), std::end(length_over_names),
+                                  text == nullptr ? std::string() : *text);
+    if (place == std::end(length_over_names)) {
+      throw std::invalid_argument(std::string(name) + " must be 'none', 'layer' or 'network'");
+    }
+    member = static_cast<LengthOver>(place - std::begin(length_over_names));
   }
 
  private:
@@ -110,22 +128,26 @@ OptimizerParameters parameters_of(Rule rule) {
   return found;
 }
 
-// Parameters that are not given keep their defaults. Throws std::invalid_argument for an unknown name, a parameter that
-// the rule does not have, and a value out of range.
+// Parameters that are not given keep their defaults. Throws std::invalid_argument for a parameter that the rule does not
+// have, and a value out of range.
+template <class Rule>
+Rule with_parameters(Rule rule, const OptimizerParameters& given) {
+  std::size_t n_used = 0;
+  rule.parameters(detail::SetParameters{given, n_used});
+  if (n_used == given.size()) return rule;
+  const OptimizerParameters known = parameters_of(rule);
+  std::string message;
+  for (const auto& [key, value] : given) {
+    if (known.count(key) == 0) message += " '" + key + "'";
+  }
+  message = "optimizer '" + std::string(Rule::name) + "' has no parameter" + message + "; choose from:";
+  for (const auto& [key, value] : known) message += " '" + key + "'";
+  throw std::invalid_argument(message);
+}
+
+// Also where there is no rule of that name.
 inline AnyOptimizer make_optimizer(std::string_view name, const OptimizerParameters& given) {
-  return make_named<Optimizers>("optimizer", name, [&](auto rule) {
-    std::size_t n_used = 0;
-    rule.parameters(detail::SetParameters{given, n_used});
-    if (n_used == given.size()) return rule;
-    const OptimizerParameters known = parameters_of(rule);
-    std::string message;
-    for (const auto& [key, value] : given) {
-      if (known.count(key) == 0) message += " '" + key + "'";
-    }
-    message = "optimizer '" + std::string(name) + "' has no parameter" + message + "; choose from:";
-    for (const auto& [key, value] : known) message += " '" + key + "'";
-    throw std::invalid_argument(message);
-  });
+  return make_named<Optimizers>("optimizer", name, [&](auto rule) { return with_parameters(rule, given); });
 }
 
 inline void check_decay(const Decay& decay) {

@@ -50,17 +50,9 @@ class AdagradWeights final : public RuleWeights<CsrView<T, I>> {
   void read(std::vector<double>& coef) override {
     for (std::size_t j = 0; j < coef.size(); ++j) coef[j] = coefficient(coordinates_[j]);
   }
-  void end_epoch() override {
-    if (!has_begun_) return;
-    for (AdagradCoordinate& c : coordinates_) {
-      const double v = math::max(c.second * c.second - root_.inside, 0.0);
-      c = {coefficient(c), v};
-    }
-    has_begun_ = false;
-    level_ = 0;
-  }
+  void end_epoch(double& /*intercept*/) override { settle(); }
   void transfer(Archive& archive) override {
-    end_epoch();
+    settle();
     archive.integer(n_steps_);
     for (AdagradCoordinate& c : coordinates_) {
       archive(c.first);
@@ -82,6 +74,15 @@ class AdagradWeights final : public RuleWeights<CsrView<T, I>> {
       c = {c.first * (s + root_.outside), s};
     }
     has_begun_ = true;
+  }
+  void settle() {
+    if (!has_begun_) return;
+    for (AdagradCoordinate& c : coordinates_) {
+      const double v = math::max(c.second * c.second - root_.inside, 0.0);
+      c = {coefficient(c), v};
+    }
+    has_begun_ = false;
+    level_ = 0;
   }
   double coefficient(const AdagradCoordinate& c) const {
     return has_begun_ ? math::soft_threshold(c.first, level_) / (c.second + root_.outside) : c.first;

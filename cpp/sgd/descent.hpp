@@ -27,6 +27,7 @@
 #include "sgd/rows.hpp"
 #include "sgd/schedule.hpp"
 #include "sgd/weights.hpp"
+#include "sgd/whitened_weights.hpp"
 #include "solvers/row_loop.hpp"
 
 namespace finitesum {
@@ -58,9 +59,11 @@ class Descent {
         of_intercepts_(n_outputs_),
         z_((n_outputs_ + 3) / 4 * 4, -std::numeric_limits<double>::infinity()),
         p_(z_.size()) {
-    const AnyOptimizer rule = make_optimizer(options.optimizer, options.optimizer_options);
-    const bool is_plain = std::holds_alternative<Sgd>(rule);
+    const auto [rule, whitening] =
+        make_descent_rule(options.optimizer, options.optimizer_options, WhiteningOptions::of_data());
+    const bool is_plain = std::holds_alternative<Sgd>(rule) && !whitening;
     std::visit([&](const auto& of_rule) { check_rule(of_rule, rows.X.n_rows); }, rule);
+    if (whitening && options.ball != Ball::none) throw std::invalid_argument("optimizer 'whitening' takes no projection.");
     if (!is_plain) moved_.resize(rows.X.n_columns);
     const bool follows_gradients = Schedule::follows_gradients(options.schedule);
     if (follows_gradients && (!is_plain || l1_ > 0 || options.ball == Ball::l1)) {
@@ -77,7 +80,12 @@ class Descent {
     const double radius = measures ? math::infinity : options.radius;
     for (std::size_t k = 0; k < n_outputs_; ++k) {
       weights_.emplace_back(table, rows.X, options.average != Average::none, ball, radius);
-      if (!is_plain) rules_.push_back(make_rule_weights(table, rows.X, rule, decay, options.ball, options.radius));
+      if (whitening) {
+        rules_.push_back(
+            make_whitened_weights(table, rows.X, {rule, whitening}, decay, options.fit_intercept, batch_size_));
+      } else if (!is_plain) {
+        rules_.push_back(make_rule_weights(table, rows.X, rule, decay, options.ball, options.radius));
+      }
       if (!is_plain || options.clip != Clip::none || follows_gradients) gradients_.emplace_back(table, rows.X);
       if (options.per_example) variances_.emplace_back(table, rows.X);
     }
@@ -121,8 +129,9 @@ class Descent {
     bool is_finite = !losses_.is_lost();
     for (std::size_t k = 0; k < n_outputs_; ++k) {
       if (!rules_.empty()) {
+        double fixed = 0;
+        rules_[k]->end_epoch(options_.fit_intercept ? intercepts_[k] : fixed);
         rules_[k]->read(moved_);
-        rules_[k]->end_epoch();
         weights_[k].set(moved_.data());
       }
       weights_[k].fold();

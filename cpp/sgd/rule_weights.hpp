@@ -38,7 +38,8 @@ class RuleWeights {
   // Forgets all but the coefficients.
   virtual void start(const std::vector<double>& coef) = 0;
   virtual void read(std::vector<double>& coef) = 0;
-  virtual void end_epoch() {}
+  // After the last step of an epoch, before read().
+  virtual void end_epoch(double& /*intercept*/) {}
   virtual void transfer(Archive& archive) = 0;  // dense and sparse alike: the next rows may be of the other kind
 };
 
@@ -56,6 +57,7 @@ class RuleIntercept {
   }
   void widen(double share) { slots_[0] += share; }
   void start() { slots_.fill(0); }
+  double& slot(std::size_t i) { return slots_[i]; }
   void transfer(Archive& archive) {
     for (double& slot : slots_) archive(slot);
   }
@@ -117,7 +119,14 @@ class RuleWeightsOf<DenseView<T>, Rule> final : public RuleWeights<DenseView<T>>
     intercept_.transfer(archive);
   }
 
- private:
+  std::int64_t n_steps() const { return n_steps_; }
+  // change(j, w_j, slots) for each coordinate, slots a function of their number.
+  template <class Change>
+  void change_each(const Change& change) {
+    for (std::size_t j = 0; j < w_.size(); ++j) {
+      change(j, w_[j], [&](std::size_t i) -> double& { return slots_[i][j]; });
+    }
+  }
   void step_along(double rate, const double* gradient, double of_intercept, double& intercept) {
     const auto step = rule_.template step<double>(rate, ++n_steps_);
     const DecayStep<double> decay = decay_.template step<double>(rate);
@@ -125,6 +134,7 @@ class RuleWeightsOf<DenseView<T>, Rule> final : public RuleWeights<DenseView<T>>
     intercept_.step(step, of_intercept, intercept);
   }
 
+ private:
   const DenseKernels<T>& kernels_;
   decltype(OptimizerKernels<double>::update) update_;
   Rule rule_;
@@ -185,7 +195,15 @@ class RuleWeightsOf<CsrView<T, I>, Rule> final : public RuleWeights<CsrView<T, I
     intercept_.transfer(archive);
   }
 
- private:
+  std::int64_t n_steps() const { return iterate_.n_steps(); }
+  template <class Change>
+  void change_each(const Change& change) {
+    iterate_.settle();
+    for (std::size_t j = 0; j < iterate_.size(); ++j) {
+      double* state = iterate_.state(j);
+      change(j, state[0], [&](std::size_t i) -> double& { return state[1 + i]; });
+    }
+  }
   template <class Value>
   void step_along(double rate, SparseRow<Value, I> x, double factor, double of_intercept, double& intercept) {
     iterate_.begin_step(rate);
@@ -194,6 +212,7 @@ class RuleWeightsOf<CsrView<T, I>, Rule> final : public RuleWeights<CsrView<T, I
     intercept_.step(rule_.template step<double>(rate, iterate_.n_steps()), of_intercept, intercept);
   }
 
+ private:
   Rule rule_;
   Decay decay_;
   SparseIterate<Rule> iterate_;

@@ -18,6 +18,9 @@ ACTIVATIONS = {
 # Layers whose gradient has a chance of its own at every evaluation.
 RANDOM = {"dropout", "gaussian_noise", "drop_connect", "shakeout", "whiteout", "recurrent"}
 
+# Layers of weights with a bias that a batch normalization behind them can become part of.
+NORMALIZED = {"dense", "drop_connect", "shakeout", "whiteout", "conv2d"}
+
 Layers = list[tuple[str, Mapping[str, float]]]
 
 
@@ -142,6 +145,29 @@ def multilayer(
         if layer.dropout > 0:
             layers.append(("dropout", {"rate": layer.dropout}))
     return layers
+
+
+def normalized(layers: Layers) -> Layers:
+    """Put a batch normalization behind each layer of weights."""
+    return [
+        each
+        for layer in layers
+        for each in ([layer, ("batch_norm", {})] if layer[0] in NORMALIZED else [layer])
+    ]
+
+
+def check_warmup(layers: Layers) -> None:
+    """Check that batch normalization can be put behind all weights, and folded into them.
+
+    Raises
+    ------
+    ValueError
+        If there is some already, or weights have no bias.
+    """
+    if any(kind == "batch_norm" for kind, _ in layers):
+        raise ValueError("warmup_bn_epochs is for networks with no batch_norm of their own.")
+    if any(kind in NORMALIZED and not options.get("bias", 1) for kind, options in layers):
+        raise ValueError("warmup_bn_epochs is for layers with a bias, which it is folded into.")
 
 
 def own_layers(given: Any) -> Layers:

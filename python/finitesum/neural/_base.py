@@ -28,8 +28,10 @@ from finitesum.neural._architecture import (
     RANDOM,
     Layers,
     check_rate,
+    check_warmup,
     hidden_layers,
     multilayer,
+    normalized,
     own_layers,
 )
 from finitesum.neural._constraints import CONSTRAINTS
@@ -87,7 +89,10 @@ class MultilayerPerceptron(BaseEstimator):  # type: ignore[misc]  # untyped base
         check_rate("input_dropout", self.input_dropout)
         limited("clip", self.clip, ("value", "norm"))
         rule, options = self._optimizer()
-        _core.Optimizer(rule, options, l1=self.alpha * self.l1_ratio)  # not all take L1
+        if rule != "whitening":
+            _core.Optimizer(rule, options, l1=self.alpha * self.l1_ratio)  # not all take L1
+        elif self.clip is not None:
+            raise ValueError("optimizer='whitening' takes no clip: see its option normalize.")
         layers = multilayer(
             hidden_layers(
                 self.hidden_layer_sizes, self.batch_norm, self.dropout, self.drop_connect
@@ -100,12 +105,14 @@ class MultilayerPerceptron(BaseEstimator):  # type: ignore[misc]  # untyped base
         )
         if self.layers is not None:
             layers = own_layers(self.layers)
+        if self.warmup_bn_epochs > 0:
+            check_warmup(layers)
         if self._is_by_lbfgs():
             if any(kind in RANDOM for kind, _ in layers) or self.l1_ratio > 0 or self.max_norm:
                 raise ValueError(
                     "solver='lbfgs' takes no dropout, no noise, no L1 and no max_norm."
                 )
-            for name in ("augment", "callbacks", "clip", "schedule"):
+            for name in ("augment", "callbacks", "clip", "schedule", "warmup_bn_epochs"):
                 if getattr(self, name):
                     raise ValueError(f"solver='lbfgs' has no epochs and takes no {name}.")
         return layers
@@ -162,6 +169,7 @@ class MultilayerPerceptron(BaseEstimator):  # type: ignore[misc]  # untyped base
             monitor=self.monitor,
             restore_best=bool(self.restore_best),
             population=self.bn_stats == "population",
+            warmup=int(self.warmup_bn_epochs),
             augment=self.augment,
             callbacks=[]
             if callbacks is None
@@ -213,6 +221,8 @@ class MultilayerPerceptron(BaseEstimator):  # type: ignore[misc]  # untyped base
         total_weight(weight, X.shape[0])
         progress = self._progress.copy() if goes_on else Progress(draw_seed(self.random_state))
         dtype = self._network.dtype if goes_on else X.dtype
+        if progress.n_epochs < self.warmup_bn_epochs:
+            layers = normalized(layers)
         network = self._new_network(layers, X.shape[1], target, dtype, progress.seed)
         if goes_on:
             network.take_over(self._network)
@@ -378,8 +388,9 @@ class MultilayerPerceptron(BaseEstimator):  # type: ignore[misc]  # untyped base
         """
         check_is_fitted(self)
         plain: Self = copy.copy(self).set_params(
-            batch_norm=False, dropout=0.0, drop_connect=0.0, input_dropout=0.0, input_noise=0.0
-        )
+            batch_norm=False, warmup_bn_epochs=0,
+            dropout=0.0, drop_connect=0.0, input_dropout=0.0, input_noise=0.0,
+        )  # fmt: skip
         plain._network = folded(self._network)
         plain._progress = Progress(self._progress.seed)
         if self.layers is not None:

@@ -56,9 +56,17 @@ max_fun : int, default=15000
     Evaluations at most with "lbfgs".
 optimizer : str or None, default=None
     A rule of :class:`finitesum.Optimizer` in place of ``solver``. With "adamw" the L2 part is
-    decoupled: a step of length r multiplies weights by 1 - r alpha (1 - l1_ratio).
+    decoupled: a step of length r multiplies weights by 1 - r alpha (1 - l1_ratio). "whitening" is
+    descent in whitened coordinates of each layer [4]_, for all but ``drop_connect``, "shakeout" and
+    "whiteout", and without ``clip``; a good ``learning_rate_init`` is of the order of 1.
 optimizer_options : dict or None, default=None
-    Its hyper-parameters.
+    Its hyper-parameters. Of "whitening": "momentum" (0), "whiten" (True; False leaves steps per
+    layer, proportional to 1 / sqrt(share * fan-in)), "averaging" (0.05, least share of a batch in
+    the running means and variances), "interval" (64, steps after which the coordinates follow
+    them), "eps" (0.01, least variance of an input in mean variances of its layer), "normalize"
+    ("none", "layer" or "network": whether a step is divided by sqrt(damping + R), R the running
+    average of the squared gradients in the new coordinates), "smoothing" (0.05, least share of a
+    batch in R) and "damping" (1e-8).
 schedule : callable or None, default=None
     ``schedule(k)`` is the learning rate of step k = 1, 2, ..., in place of ``learning_rate``.
 l1_ratio : float, default=0.0
@@ -73,6 +81,10 @@ bn_position : {"pre", "post"}, default="pre"
 bn_stats : {"running", "population"}, default="running"
     Predictions normalize by running averages of the batches' statistics, or by those of the final
     network, from another pass over the training data ([1]_, Algorithm 2).
+warmup_bn_epochs : int, default=0
+    Epochs, counted over all fits that go on, in which a batch normalization follows each "dense"
+    and "conv2d" layer but the last. It is folded into their weights thereafter, and training goes
+    on without. For networks with no ``batch_norm`` of their own.
 dropout : float or sequence of float, default=0.0
     Probability to drop a unit of a hidden layer in training; what is kept is divided by
     1 - dropout [2]_.
@@ -154,7 +166,8 @@ feature_names_in_ : ndarray of shape (n_features_in_,)
 _REFERENCES = """\
 .. [1] Ioffe, Szegedy, Batch normalization, ICML 2015.
 .. [2] Srivastava, Hinton, Krizhevsky, Sutskever, Salakhutdinov, Dropout, JMLR 15 (2014).
-.. [3] Wan, Zeiler, Zhang, LeCun, Fergus, DropConnect, ICML 2013."""
+.. [3] Wan, Zeiler, Zhang, LeCun, Fergus, DropConnect, ICML 2013.
+.. [4] Lafond, Vasilache, Bottou, Diagonal rescaling for neural networks, 2017."""
 
 
 def with_shared_sections(cls: Class) -> Class:

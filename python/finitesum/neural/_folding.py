@@ -12,6 +12,33 @@ from finitesum.neural._network import Network
 _LINEAR = {"dense", "drop_connect", "shakeout", "whiteout"}  # for predictions all the same
 
 
+def fold_warmup(network: Network) -> None:
+    """Fold each batch normalization into the weights and the bias before it, in place.
+
+    The layers around them, noise included, and the statistics of whitening stay; the rule begins
+    without a past.
+    """
+    kinds = [kind for kind, _ in network.layers]
+    plain = network.with_layers([each for each in network.layers if each[0] != "batch_norm"])
+    places = iter(range(len(plain.layers)))
+    target: dict[str, NDArray[np.float64]] = {}
+    for place, kind in enumerate(kinds):
+        arrays = network.arrays(place)
+        if kind != "batch_norm":
+            target = plain.arrays(next(places))
+            for name, values in arrays.items():
+                target[name][...] = values
+            continue
+        options = network.layers[place][1]
+        scale = arrays["gamma"] / np.sqrt(arrays["running_variance"] + options.get("eps", 1e-5))
+        target["weights"] *= scale
+        target["bias"][...] = (target["bias"] - arrays["running_mean"]) * scale + arrays["beta"]
+    plain.core.n_steps = network.core.n_steps
+    for mine, theirs in zip(plain.core.whitening, network.core.whitening, strict=True):
+        mine[...] = theirs
+    network.description, network.core = plain.description, plain.core
+
+
 def folded(network: Network) -> Network:
     """Give a network without batch normalization and noise that predicts the same.
 
@@ -58,16 +85,7 @@ def folded(network: Network) -> Network:
             values.append(arrays)
     if pending is not None:
         raise ValueError("A normalization behind all weights cannot be folded.")
-    description = network.description
-    plain = Network(
-        tuple(description["inputs"]),
-        layers,
-        description["head"],
-        network.optimizer,
-        label_smoothing=description["label_smoothing"],
-        seed=description["seed"],
-        dtype=network.dtype,
-    )
+    plain = network.with_layers(layers)
     for place, found in enumerate(values):
         for name, target in plain.arrays(place).items():
             target[...] = found[name]

@@ -88,6 +88,20 @@ class Network:
         """Give views of the parameters that decay."""
         return [array for _, name, array in self.core.parameters if name.endswith("weights")]
 
+    def with_layers(self, layers: LayerList) -> "Network":
+        """Give a new network of other layers, the rest being the same."""
+        description = self.description
+        return Network(
+            tuple(description["inputs"]),
+            layers,
+            description["head"],
+            self.optimizer,
+            label_smoothing=description["label_smoothing"],
+            seed=description["seed"],
+            dtype=self.dtype,
+            isa=description["isa"],
+        )
+
     def snapshot(self) -> list[NDArray[Any]]:
         """Copy what predictions depend on: parameters and running statistics."""
         return [self.core.flat_parameters.copy(), *(a.copy() for _, _, a in self.core.state)]
@@ -118,9 +132,22 @@ class Network:
         self.restore(before.snapshot())
         self.core.n_steps = before.core.n_steps
         if self.optimizer[0] == before.optimizer[0]:  # another rule begins without a past
-            for slot, values in zip(self.core.slots, before.core.slots, strict=True):
-                slot[...] = values
-            self.core.rule_steps = before.core.rule_steps
+            self._restore_optimizer(before._optimizer_state())
+
+    def _optimizer_state(self) -> dict[str, Any]:
+        return {
+            "slots": [slot.copy() for slot in self.core.slots],
+            "whitening": [values.copy() for values in self.core.whitening],
+            "rule_steps": self.core.rule_steps,
+        }
+
+    def _restore_optimizer(self, state: dict[str, Any]) -> None:
+        pairs = list(zip(self.core.whitening, state["whitening"], strict=True))
+        if len(self.core.slots) == len(state["slots"]):  # other momentum may have none
+            pairs += zip(self.core.slots, state["slots"], strict=True)
+        for target, values in pairs:
+            target[...] = values
+        self.core.rule_steps = state["rule_steps"]
 
     def predict(self, X: CoreMatrix, n: int, *, raw: bool = False) -> NDArray[Any]:
         """Predict probabilities or means of n rows, or, if raw, the last layer's outputs."""
@@ -131,16 +158,13 @@ class Network:
             "description": self.description,
             "optimizer": self.optimizer,
             "snapshot": self.snapshot(),
-            "slots": [slot.copy() for slot in self.core.slots],
             "n_steps": self.core.n_steps,
-            "rule_steps": self.core.rule_steps,
+            **self._optimizer_state(),
         }
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.description, self.optimizer = state["description"], state["optimizer"]
         self.core = self._make()
         self.restore(state["snapshot"])
-        for slot, values in zip(self.core.slots, state["slots"], strict=True):
-            slot[...] = values
         self.core.n_steps = state["n_steps"]
-        self.core.rule_steps = state["rule_steps"]
+        self._restore_optimizer(state)

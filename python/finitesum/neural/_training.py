@@ -13,6 +13,7 @@ from sklearn.utils import check_array
 
 from finitesum import _core
 from finitesum._validation import FLOAT_DTYPES, core_matrix
+from finitesum.neural._folding import fold_warmup
 from finitesum.neural._network import Network
 
 Callback = Callable[[dict[str, float]], Any]
@@ -50,6 +51,7 @@ class Plan:
     monitor: str
     restore_best: bool
     population: bool
+    warmup: int  # epochs with batch normalization
     augment: Callable[[Any, np.random.Generator], Any] | None
     callbacks: Sequence[Callback]
     n_threads: int
@@ -132,6 +134,8 @@ def run_epochs(
     try:
         for _ in range(plan.max_iter):
             loss, rate = _epoch(network, training, matrix, plan, progress)
+            if progress.n_epochs == plan.warmup:
+                _end_warmup(network, training, matrix, plan, progress)
             epoch = {
                 "epoch": float(progress.n_epochs),
                 "seconds": time.monotonic() - start,
@@ -243,6 +247,16 @@ def _set_population(network: Network, training: Rows, matrix: Any, plan: Plan) -
     if not network.places("batch_norm"):
         return
     network.core.collect(matrix, training.rows, plan.batch_size, n_threads=plan.n_threads)
+
+
+def _end_warmup(
+    network: Network, training: Rows, matrix: Any, plan: Plan, progress: Progress
+) -> None:
+    """Go on without batch normalization; the best epoch is one of those to come."""
+    if plan.population:
+        _set_population(network, training, matrix, plan)
+    fold_warmup(network)
+    progress.best, progress.best_score, progress.no_improvement = None, -math.inf, 0
 
 
 def _judge(network: Network, plan: Plan, progress: Progress, epoch: dict[str, float]) -> bool:

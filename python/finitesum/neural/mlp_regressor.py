@@ -88,6 +88,7 @@ class MLPRegressor(RegressorMixin, MultilayerPerceptron):  # type: ignore[misc] 
         batch_norm: Any = False,
         bn_position: str = "pre",
         bn_stats: str = "running",
+        warmup_bn_epochs: int = 0,
         dropout: Any = 0.0,
         drop_connect: Any = 0.0,
         input_dropout: float = 0.0,
@@ -135,6 +136,7 @@ class MLPRegressor(RegressorMixin, MultilayerPerceptron):  # type: ignore[misc] 
         self.batch_norm = batch_norm
         self.bn_position = bn_position
         self.bn_stats = bn_stats
+        self.warmup_bn_epochs = warmup_bn_epochs
         self.dropout = dropout
         self.drop_connect = drop_connect
         self.input_dropout = input_dropout

@@ -121,7 +121,7 @@ class SGDEstimator(LinearModel):
             tuple,
             list,
         ],
-        "optimizer": [StrOptions(set(_core.optimizer_names()))],
+        "optimizer": [StrOptions({*_core.optimizer_names(), "whitening"})],
         "optimizer_options": [dict, None],
         "batch_size": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
         "clip": [tuple, list, None],

@@ -86,11 +86,16 @@ optimizer : str, default="sgd"
     do not touch move as if they had been there. An average of sparse rows, or a projection, then
     costs a pass over the columns per step, and so does L2 beside rules that divide by past
     gradients, "adagrad" among them (but not "adamw").
+    "whitening" is descent in coordinates in which the columns have mean zero and variance one, by
+    running estimates (Lafond, Vasilache, Bottou, 2017); X itself stays as it is, and sparse. It
+    takes no projection.
 optimizer_options : dict or None, default=None
     Hyper-parameters of the optimizer, such as ``{"momentum": 0.9}`` or ``{"beta1": 0.9}``.
     "rmsprop" and "rmsprop_centered" take ``"per_example": True`` as well: they average the mean of
     the squares of a batch's single gradients (a sample of weight s counts as s samples), larger
     than the square of their mean by the variance within the batch, which `clip` leaves out.
+    Those of "whitening" are the ones that `MLPClassifier` names; here "averaging" is 0 (all samples
+    alike) and "interval" 1024.
 batch_size : int or "auto", default="auto"
     Samples whose mean gradient makes a step. "auto" is 1, unless there are so few samples that an
     epoch of exact gradients takes no longer than the call around it: then every step takes all of

@@ -104,7 +104,7 @@ def optimizer_options(optimizer: str, given: dict[str, Any] | None) -> dict[str,
         for name, value in (given or {}).items()
     }
     try:
-        _core.Optimizer(optimizer, options)
+        _core.check_optimizer(optimizer, options)
     except (TypeError, ValueError) as error:
         message = str(error) if isinstance(error, ValueError) else f"got {given!r}"
         raise ValueError(f"optimizer_options: {message}") from None

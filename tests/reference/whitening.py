@@ -1,0 +1,47 @@
+"""Descent in whitened coordinates (Lafond, Vasilache and Bottou, 2017), by its definition."""
+
+import numpy as np
+
+
+class Whitening:
+    """Coordinates of one linear map y = x W + b; W and b move in place."""
+
+    def __init__(self, n, *, averaging=0.05, interval=64, eps=0.01, share=1.0, damping=None):
+        self.averaging, self.interval, self.eps, self.damping = averaging, interval, eps, damping
+        self.beta2 = 1 / np.sqrt(share * n)
+        self.first, self.second = np.zeros(n), np.zeros(n)
+        self.total = self.rows = self.k = self.square = 0.0
+
+    def observe(self, x):
+        n = len(x)
+        weight = max(1.0, self.averaging * self.total / (n * (1 - self.averaging)))
+        self.total, self.rows = self.total + n * weight, self.rows + n
+        share = n * weight / self.total
+        self.first += share * (x.mean(axis=0) - self.first)
+        self.second += share * ((x**2).mean(axis=0) - self.second)
+        if self.k == 0:
+            self.refresh()
+
+    def refresh(self):
+        self.mu = self.first.copy()
+        variance = self.second - self.mu**2
+        least = self.eps * (1 + 100 / self.rows) * variance.mean()
+        self.alpha = 1 / np.sqrt(np.maximum(variance, least))
+
+    def direction(self, x, g):
+        """Give dW and db, the mean over the rows; g holds the gradients of the rows' losses."""
+        z = self.alpha * (x - self.mu)
+        dv = np.sqrt(self.beta2) * np.einsum("bi,bj->ij", z, g) / len(x)  # of v_ij, and of v_0j:
+        dv0 = np.sqrt(self.beta2) * g.mean(axis=0)
+        dW = np.sqrt(self.beta2) * self.alpha[:, None] * dv
+        db = np.sqrt(self.beta2) * dv0 - self.mu @ dW
+        self.k += 1
+        if self.damping is None:
+            return dW, db
+        of_rows = [self.beta2 * (gb @ gb) * (1 + zb @ zb) for zb, gb in zip(z, g, strict=True)]
+        self.square += max(0.05, 1 / self.k) * (np.mean(of_rows) - self.square)
+        return dW / np.sqrt(self.damping + self.square), db / np.sqrt(self.damping + self.square)
+
+    def is_due(self):
+        k = int(self.k)
+        return k & (k - 1) == 0 if k < self.interval else k % self.interval == 0
