@@ -271,7 +271,7 @@ def test_what_a_layer_remembers_grows_with_its_inputs_alone() -> None:
         for m in (10, 1000)
     ]
     assert sizes[0] - 4 * 10 == sizes[1] - 4 * 1000  # four numbers per input of the next layer
-    assert sizes[0] == 4 * (P + 10) + 2 * 5
+    assert sizes[0] == 4 * (P + 10) + 2 * 6
 
 
 @pytest.mark.parametrize(

@@ -118,7 +118,8 @@ void bind_optimizers(py::module_& m) {
         make_optimizer(name, {}));
   });
   m.def(
-      "check_optimizer", [](const std::string& name, const OptimizerParameters& given) { make_descent_rule(name, given); },
+      "check_optimizer",
+      [](const std::string& name, const OptimizerParameters& given) { make_descent_rule(name, given); },
       py::arg("name"), py::arg("parameters"));
   m.def("whitening_parameters", [] { return parameters_of(WhiteningOptions{}); });
   py::class_<Optimizer> c(m, "Optimizer");

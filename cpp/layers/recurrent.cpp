@@ -112,10 +112,9 @@ void Recurrent<T>::rescale(const Pass& pass, Factor<T>& inputs, Factor<T>& state
   T* const x = whitening.inputs();
   T* const h = x + pass.n * n_features_;
   for (std::size_t i = 0; i < pass.n; ++i) {
-    Whitening::Row row = whitening.coordinates().rescale(inputs.values + i * inputs.stride, 0, n_features_,
-                                                         x + i * n_features_);
-    row += whitening.coordinates().rescale(states.values + i * n_outputs_, n_features_, n_outputs_,
-                                           h + i * n_outputs_);
+    Whitening::Row row =
+        whitening.coordinates().rescale(inputs.values + i * inputs.stride, 0, n_features_, x + i * n_features_);
+    row += whitening.coordinates().rescale(states.values + i * n_outputs_, n_features_, n_outputs_, h + i * n_outputs_);
     whitening.take_row(i, row, dcandidate_.data() + i * n_outputs_);
   }
   inputs = {x, n_features_, true};

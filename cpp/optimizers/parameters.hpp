@@ -10,7 +10,8 @@ enum class Range { fraction, nonnegative, positive, above_one };  // [0, 1), [0,
 
 enum class EpsMode { inside, outside };  // sqrt(v + eps) or sqrt(v) + eps
 
-// What bounds the length of a step along a natural gradient (whitening.hpp): nothing, each layer's own, or the network's.
+// What bounds the length of a step along a natural gradient (whitening.hpp): nothing, each layer's own, or the
+// network's.
 enum class LengthOver { none, layer, network };
 
 // Both modes in one formula, as one of the two is zero: sqrt(scale v + inside) + outside.

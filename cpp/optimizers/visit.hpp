@@ -76,8 +76,8 @@ struct SetParameters {
     const OptimizerParameter* value = find(name);
     if (value == nullptr) return;
     const std::string* text = std::get_if<std::string>(value);
-    const auto* place = std::find(std::begin(length_over_names), std::end(length_over_names),
-                                  text == nullptr ? std::string() : *text);
+    const auto* place =
+        std::find(std::begin(length_over_names), std::end(length_over_names), text == nullptr ? std::string() : *text);
     if (place == std::end(length_over_names)) {
       throw std::invalid_argument(std::string(name) + " must be 'none', 'layer' or 'network'");
     }
@@ -128,8 +128,8 @@ OptimizerParameters parameters_of(Rule rule) {
   return found;
 }
 
-// Parameters that are not given keep their defaults. Throws std::invalid_argument for a parameter that the rule does not
-// have, and a value out of range.
+// Parameters that are not given keep their defaults. Throws std::invalid_argument for a parameter that the rule does
+// not have, and a value out of range.
 template <class Rule>
 Rule with_parameters(Rule rule, const OptimizerParameters& given) {
   std::size_t n_used = 0;

@@ -1,5 +1,6 @@
 // Descent in whitened coordinates. A linear map with inputs x, x_0 = 1, is written
-//     y_j = beta (v_0j + sum_i alpha_i (x_i - mu_i) v_ij),  w_ij = alpha_i beta v_ij,  b_j = beta v_0j - sum_i mu_i w_ij,
+//     y_j = beta (v_0j + sum_i alpha_i (x_i - mu_i) v_ij),  w_ij = alpha_i beta v_ij,  b_j = beta v_0j - sum_i mu_i
+//     w_ij,
 // and plain steps on v are, with g_j = dE/dy_j and <> the mean over a batch, the steps on (w, b) along
 //     dw_ij = <beta^2 g_j alpha_i^2 (x_i - mu_i)>,   db_j = <beta^2 g_j> - sum_{i >= 1} mu_i dw_ij
 // (J. Lafond, N. Vasilache and L. Bottou, "Diagonal rescaling for neural networks", 2017). mu_i = E x_i, alpha_i^2 =
@@ -7,8 +8,8 @@
 // weights. A batch costs its rows times (inputs + outputs) more than a plain step, never inputs times outputs.
 //
 // The averages move on with every batch; mu and alpha follow after steps 1, 2, 4, 8, ... and then after every
-// `interval`-th, so that between two such steps all coordinates stand still: what rows of sparse batches have in common,
-// -beta^2 alpha_i^2 mu_i sum g_j, then is one coefficient per input times one number per output.
+// `interval`-th, so that between two such steps all coordinates stand still: what rows of sparse batches have in
+// common, -beta^2 alpha_i^2 mu_i sum g_j, then is one coefficient per input times one number per output.
 #pragma once
 
 #include <cmath>
@@ -28,11 +29,12 @@ struct WhiteningOptions {
   static constexpr const char* name = "whitening";
   static constexpr double default_rate = 0.01;
 
-  double momentum = 0.0;    // of the rescaled gradients
-  bool whiten = true;       // or mu = 0 and alpha = 1: steps per layer alone
-  double averaging = 0.05;  // least share of a batch in the averages, which count all rows alike as long as it is larger
-  double interval = 64;     // steps
-  double eps = 0.01;        // least variance, in mean variances of the layer's inputs
+  double momentum = 0.0;  // of the rescaled gradients
+  bool whiten = true;     // or mu = 0 and alpha = 1: steps per layer alone
+  double averaging =
+      0.05;              // least share of a batch in the averages, which count all rows alike as long as it is larger
+  double interval = 64;  // steps
+  double eps = 0.01;     // least variance, in mean variances of the layer's inputs
   // Whether eta is a step's length in the metric G = D^-1 of the coordinates: it is divided by sqrt(damping + R), R a
   // running average of E[g' D g], g the gradient of a single row, with this least share of a batch.
   LengthOver normalize = LengthOver::none;
@@ -44,6 +46,7 @@ struct WhiteningOptions {
     WhiteningOptions options;
     options.averaging = 0;
     options.interval = 1024;
+    options.eps = 0;
     return options;
   }
 
@@ -73,7 +76,7 @@ struct DescentRule {
 };
 
 inline DescentRule make_descent_rule(const std::string& name, const OptimizerParameters& given,
-                               const WhiteningOptions& defaults = {}) {
+                                     const WhiteningOptions& defaults = {}) {
   if (name != WhiteningOptions::name) return {make_optimizer(name, given), std::nullopt};
   const WhiteningOptions options = with_parameters(defaults, given);
   if (!(options.interval >= 1 && options.interval == std::floor(options.interval))) {
@@ -99,8 +102,8 @@ class Whitening {
   std::size_t n_inputs() const { return mean().size(); }
   const WhiteningOptions& options() const { return options_; }
   double beta2() const { return beta2_; }
-  const std::vector<double>& mean() const { return state_[2]; }    // mu_i
-  const std::vector<double>& scale() const { return state_[3]; }   // beta^2 alpha_i^2
+  const std::vector<double>& mean() const { return state_[2]; }   // mu_i
+  const std::vector<double>& scale() const { return state_[3]; }  // beta^2 alpha_i^2
   double pull(std::size_t i) const { return scale()[i] * mean()[i]; }
   double mean_length() const { return scalar(length); }  // sum_i beta^2 alpha_i^2 mu_i^2
   // All that a later run goes on with.
@@ -139,16 +142,15 @@ class Whitening {
     for (std::size_t i = 0; i < n_inputs(); ++i) {
       const double mean = has_bias_ ? state_[0][i] / scalar(total_weight) : 0.0;
       const double square = state_[1][i] / scalar(total_weight);
-      const double variance = square - mean * mean;
+      const double variance = (square - mean * mean) * (1 + 10 / scalar(n_rows_seen));  // few rows tell little
       state_[2][i] = mean;
       state_[3][i] = variance > 1e-14 * square ? variance : 0.0;  // nothing but rounding in a constant input
       total += state_[3][i];
     }
-    // Of few rows no small variance can be told.
-    const double least = options_.eps * (1 + 100 / scalar(n_rows_seen)) * total / static_cast<double>(n_inputs());
+    const double least = options_.eps * total / static_cast<double>(n_inputs());
     scalar(length) = 0;
     for (std::size_t i = 0; i < n_inputs(); ++i) {
-      const double variance = math::max(state_[3][i], least);
+      const double variance = state_[3][i] > 0 ? math::max(state_[3][i], least) : 0.0;
       if (!options_.whiten) state_[2][i] = 0;
       state_[3][i] = !options_.whiten ? beta2_ : variance > 0 ? beta2_ / variance : 0.0;
       scalar(length) += pull(i) * state_[2][i];
@@ -209,7 +211,7 @@ class Whitening {
   WhiteningOptions options_;
   bool has_bias_;
   double beta2_;
-  double weight_ = 1;  // of a row of the present batch
+  double weight_ = 1;                       // of a row of the present batch
   std::vector<std::vector<double>> state_;  // weighted sums of x and x^2, mu, beta^2 alpha^2, scalars
 };
 

@@ -17,8 +17,8 @@ namespace finitesum {
 template <class View, class Rule>
 class WhitenedWeights final : public RuleWeights<View> {
  public:
-  WhitenedWeights(const KernelTable& table, const View& X, const DescentRule& rule, const Decay& penalty, bool has_intercept,
-                  std::size_t batch_size)
+  WhitenedWeights(const KernelTable& table, const View& X, const DescentRule& rule, const Decay& penalty,
+                  bool has_intercept, std::size_t batch_size)
       : rule_(std::get<Rule>(rule.rule)),
         penalty_(penalty),
         whitening_(of_rows(*rule.whitening, batch_size), X.n_columns, 1.0, has_intercept),
@@ -143,9 +143,9 @@ class WhitenedWeights final : public RuleWeights<View> {
 };
 
 template <class View>
-std::unique_ptr<RuleWeights<View>> make_whitened_weights(const KernelTable& table, const View& X, const DescentRule& rule,
-                                                         const Decay& penalty, bool has_intercept,
-                                                         std::size_t batch_size) {
+std::unique_ptr<RuleWeights<View>> make_whitened_weights(const KernelTable& table, const View& X,
+                                                         const DescentRule& rule, const Decay& penalty,
+                                                         bool has_intercept, std::size_t batch_size) {
   if (std::holds_alternative<Momentum>(rule.rule)) {
     return std::make_unique<WhitenedWeights<View, Momentum>>(table, X, rule, penalty, has_intercept, batch_size);
   }

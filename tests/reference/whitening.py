@@ -24,9 +24,9 @@ class Whitening:
 
     def refresh(self):
         self.mu = self.first.copy()
-        variance = self.second - self.mu**2
-        least = self.eps * (1 + 100 / self.rows) * variance.mean()
-        self.alpha = 1 / np.sqrt(np.maximum(variance, least))
+        variance = (self.second - self.mu**2) * (1 + 10 / self.rows)
+        variance = np.where(variance > 0, np.maximum(variance, self.eps * variance.mean()), 0.0)
+        self.alpha = np.divide(1, np.sqrt(variance), out=0 * variance, where=variance > 0)
 
     def direction(self, x, g):
         """Give dW and db, the mean over the rows; g holds the gradients of the rows' losses."""

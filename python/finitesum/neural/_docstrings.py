@@ -58,7 +58,7 @@ optimizer : str or None, default=None
     A rule of :class:`finitesum.Optimizer` in place of ``solver``. With "adamw" the L2 part is
     decoupled: a step of length r multiplies weights by 1 - r alpha (1 - l1_ratio). "whitening" is
     descent in whitened coordinates of each layer [4]_, for all but ``drop_connect``, "shakeout" and
-    "whiteout", and without ``clip``; a good ``learning_rate_init`` is of the order of 1.
+    "whiteout", and without ``clip``; a good ``learning_rate_init`` is of the order of 0.1.
 optimizer_options : dict or None, default=None
     Its hyper-parameters. Of "whitening": "momentum" (0), "whiten" (True; False leaves steps per
     layer, proportional to 1 / sqrt(share * fan-in)), "averaging" (0.05, least share of a batch in

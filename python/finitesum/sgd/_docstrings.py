@@ -95,7 +95,7 @@ optimizer_options : dict or None, default=None
     the squares of a batch's single gradients (a sample of weight s counts as s samples), larger
     than the square of their mean by the variance within the batch, which `clip` leaves out.
     Those of "whitening" are the ones that `MLPClassifier` names; here "averaging" is 0 (all samples
-    alike) and "interval" 1024.
+    alike), "interval" 1024 and "eps" 0.
 batch_size : int or "auto", default="auto"
     Samples whose mean gradient makes a step. "auto" is 1, unless there are so few samples that an
     epoch of exact gradients takes no longer than the call around it: then every step takes all of
