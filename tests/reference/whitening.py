@@ -13,10 +13,9 @@ class Whitening:
         self.total = self.rows = self.k = self.square = 0.0
 
     def observe(self, x):
-        n = len(x)
-        weight = max(1.0, self.averaging * self.total / (n * (1 - self.averaging)))
-        self.total, self.rows = self.total + n * weight, self.rows + n
-        share = n * weight / self.total
+        weight = max(1.0, self.averaging * self.total / (len(x) * (1 - self.averaging)))
+        self.total, self.rows = self.total + len(x) * weight, self.rows + len(x)
+        share = len(x) * weight / self.total
         self.first += share * (x.mean(axis=0) - self.first)
         self.second += share * ((x**2).mean(axis=0) - self.second)
         if self.k == 0:
@@ -34,13 +33,11 @@ class Whitening:
         dv = np.sqrt(self.beta2) * np.einsum("bi,bj->ij", z, g) / len(x)  # of v_ij, and of v_0j:
         dv0 = np.sqrt(self.beta2) * g.mean(axis=0)
         dW = np.sqrt(self.beta2) * self.alpha[:, None] * dv
-        db = np.sqrt(self.beta2) * dv0 - self.mu @ dW
         self.k += 1
-        if self.damping is None:
-            return dW, db
-        of_rows = [self.beta2 * (gb @ gb) * (1 + zb @ zb) for zb, gb in zip(z, g, strict=True)]
+        of_rows = self.beta2 * (g**2).sum(axis=1) * (1 + (z**2).sum(axis=1))
         self.square += max(0.05, 1 / self.k) * (np.mean(of_rows) - self.square)
-        return dW / np.sqrt(self.damping + self.square), db / np.sqrt(self.damping + self.square)
+        length = 1 if self.damping is None else 1 / np.sqrt(self.damping + self.square)
+        return length * dW, length * (np.sqrt(self.beta2) * dv0 - self.mu @ dW)
 
     def is_due(self):
         k = int(self.k)
