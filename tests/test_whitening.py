@@ -238,7 +238,7 @@ def test_sparse_rows_are_dense_rows(options: Options, dtype: Any) -> None:
     X = design()
     X[np.random.default_rng(0).random(X.shape) < 0.6] = 0
     X = X.astype(dtype)
-    options = {"optimizer": "whitening", "learning_rate_init": 0.2, "max_iter": 5, **options}
+    options = {"optimizer": "whitening", "learning_rate_init": 0.05, "max_iter": 5, **options}
     if "input_dropout" in options:  # draws stored entries alone
         X[X == 0] = 1
     models = [
