@@ -67,11 +67,11 @@ def dataset_names(task: str) -> list[str]:
     return [name for name, recipe in _RECIPES.items() if recipe.task == task]
 
 
-def mnist() -> tuple[Any, NDArray[Any]]:
-    """Ten digits: X dense bytes, class labels."""
+def mnist(part: str = "train") -> tuple[Any, NDArray[Any]]:
+    """Ten digits: X dense bytes, class labels; 60000 rows, or the 10000 of part "t10k"."""
     images, labels = (
         np.frombuffer(gzip.decompress((data_folder() / "mnist" / name).read_bytes()), np.uint8)
-        for name in ("train-images-idx3-ubyte.gz", "train-labels-idx1-ubyte.gz")
+        for name in (f"{part}-images-idx3-ubyte.gz", f"{part}-labels-idx1-ubyte.gz")
     )
     return images[16:].reshape(-1, 784), labels[8:].astype(np.int64)
 

@@ -12,7 +12,6 @@ of several runs in turns.
 """
 
 import argparse
-import gzip
 import time
 import warnings
 from collections.abc import Callable
@@ -117,19 +116,10 @@ def compare_text(epochs: int, alpha: float) -> None:
         print(f"| {name} | {(cpu_seconds() - start) / epochs:.2f} | {model.loss_:.4f} |")
 
 
-def mnist_test() -> tuple[Any, NDArray[Any]]:
-    """The 10000 digits to test with."""
-    images, labels = (
-        np.frombuffer(gzip.decompress((data_folder() / "mnist" / name).read_bytes()), np.uint8)
-        for name in ("t10k-images-idx3-ubyte.gz", "t10k-labels-idx1-ubyte.gz")
-    )
-    return images[16:].reshape(-1, 784), labels[8:].astype(np.int64)
-
-
 def fit_mnist(epochs: int) -> None:
     """Print test accuracy and seconds."""
     X, y = mnist()
-    X_test, y_test = mnist_test()
+    X_test, y_test = mnist("t10k")
     X, X_test = (np.asarray(A, dtype=np.float32) / 255 for A in (X, X_test))
     model = finitesum.MLPClassifier(
         SIZES[1:-1], batch_norm=True, dropout=0.2, max_iter=epochs, batch_size=128, random_state=0,
