@@ -138,6 +138,21 @@ def test_any_step_converges_and_higher_dimensions_are_better():
     assert gaps[100, 100.0] < 1e-6 < 1e-4 < gaps[10, 100.0] < 1e-2
 
 
+@pytest.mark.theory
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("rate", [0.03, 0.1, 0.3])
+def test_convergence_is_linear_in_a_wide_range_of_steps(rate, seed):
+    """Where gradient descent diverges (2/100) BNGD's gap falls as a geometric sequence does, in at
+    most twice the steps of gradient descent at its best, ((k - 1) / (k + 1))^2 at k = 100."""
+    A, y, eigenvalues, star, w = diagonal(100, seed)
+    gaps = []
+    for n_steps in (100, 200, 300, 400):
+        model = after(n_steps, A, y, w=w, learning_rate=rate, fit_intercept=False)
+        gaps.append(eigenvalues @ (model.coef_ - star) ** 2)
+    factors = np.divide(gaps[1:], gaps[:-1]) ** (1 / 100)
+    assert np.log(factors).max() < 0.5 * np.log((99 / 101) ** 2)
+
+
 def test_nothing_to_explain():
     for y in (np.full(N, 0.1), np.where(np.arange(N) == 3, 7.0, 0.1)):
         s = np.where(np.arange(N) == 3, 0.0, 1.0)
