@@ -335,3 +335,25 @@ def test_folding_in_single_precision_predicts_the_same(Estimator: Any) -> None:
             warnings.simplefilter("error")
             found = getattr(model.fold_batchnorm(), name)(X)
         np.testing.assert_allclose(found, getattr(model, name)(X), rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "option",
+    [
+        {"batch_norm": True},
+        {"batch_norm": [False, True]},
+        {"dropout": 0.1},
+        {"drop_connect": [0.1, 0.0]},
+        {"input_dropout": 0.1},
+        {"input_noise": 0.1},
+        {"max_norm": 2.0},
+    ],
+)
+@each_estimator
+def test_what_layers_would_hide_is_refused(Estimator: Any, option: dict[str, Any]) -> None:
+    X, y = design(), target(Estimator)
+    layers = [("dense", {"n_outputs": 3, "max_norm": 2}), "tanh", ("dropout", {"rate": 0.1})]
+    small(Estimator, layers=layers).fit(X, y)
+    (name,) = option
+    with pytest.raises(ValueError, match=f"^{name} shapes the layers of hidden_layer_sizes"):
+        small(Estimator, layers=layers, **option).fit(X, y)

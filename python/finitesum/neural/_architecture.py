@@ -18,6 +18,16 @@ ACTIVATIONS = {
 # Layers whose gradient has a chance of its own at every evaluation.
 RANDOM = {"dropout", "gaussian_noise", "drop_connect", "shakeout", "whiteout", "recurrent"}
 
+# Parameters beside hidden_layer_sizes that add layers or shape them, and what asks for nothing.
+ADDS_LAYERS: dict[str, Any] = {
+    "batch_norm": False,
+    "dropout": 0.0,
+    "drop_connect": 0.0,
+    "input_dropout": 0.0,
+    "input_noise": 0.0,
+    "max_norm": None,
+}
+
 # Layers of weights with a bias that a batch normalization behind them can become part of.
 NORMALIZED = {"dense", "drop_connect", "shakeout", "whiteout", "conv2d"}
 
@@ -170,14 +180,21 @@ def check_warmup(layers: Layers) -> None:
         raise ValueError("warmup_bn_epochs is for layers with a bias, which it is folded into.")
 
 
-def own_layers(given: Any) -> Layers:
+def own_layers(given: Any, parameters: Mapping[str, Any]) -> Layers:
     """Check the form of ``layers``; the core checks kinds and options.
 
     Raises
     ------
     ValueError
-        If it is not a sequence of a name, or of pairs of a name and a dict of numbers.
+        If it is not a sequence of a name, or of pairs of a name and a dict of numbers, or if a
+        parameter beside it asks for layers, too.
     """
+    for name, without in ADDS_LAYERS.items():
+        if parameters[name] != without:
+            raise ValueError(
+                f"{name} shapes the layers of hidden_layer_sizes; with layers= it would be lost, "
+                f"got {name}={parameters[name]!r}: make it one of the layers."
+            )
     layers: Layers = []
     for each in given:
         kind, options = (each, {}) if isinstance(each, str) else tuple(each)

@@ -104,7 +104,7 @@ class MultilayerPerceptron(BaseEstimator):  # type: ignore[misc]  # untyped base
             max_norm=self.max_norm,
         )
         if self.layers is not None:
-            layers = own_layers(self.layers)
+            layers = own_layers(self.layers, self.get_params(deep=False))
         if self.warmup_bn_epochs > 0:
             check_warmup(layers)
         if self._is_by_lbfgs():

@@ -98,13 +98,13 @@ input_noise : float, default=0.0
 max_norm : float or None, default=None
     Largest Euclidean norm of the weights into a hidden unit.
 layers : sequence or None, default=None
-    Layers in place of ``hidden_layer_sizes`` and all that shapes it; a dense layer with an output
-    per class or target follows. Each is a name or a pair of a name and a dict of numbers:
-    "dense", "shakeout" (rate, c) and "whiteout" (sigma, gamma, lambda), which are experimental,
-    "drop_connect" (rate), each with n_outputs, bias and max_norm; "conv2d" (n_outputs,
-    kernel_size, stride, padding, bias); "max_pool2d" (size, stride); "recurrent" (n_outputs,
-    n_steps, zoneout); "batch_norm" (momentum, eps, relu); "dropout" (rate); "gaussian_noise"
-    (deviation); "relu", "tanh", "sigmoid", "softplus", "identity".
+    Layers in place of ``hidden_layer_sizes`` and all that shapes it, which is refused beside them;
+    a dense layer with an output per class or target follows. Each is a name or a pair of a name and
+    a dict of numbers: "dense", "shakeout" (rate, c) and "whiteout" (sigma, gamma, lambda), which
+    are experimental, "drop_connect" (rate), each with n_outputs, bias and max_norm; "conv2d"
+    (n_outputs, kernel_size, stride, padding, bias); "max_pool2d" (size, stride); "recurrent"
+    (n_outputs, n_steps, zoneout); "batch_norm" (momentum, eps, relu); "dropout" (rate);
+    "gaussian_noise" (deviation); "relu", "tanh", "sigmoid", "softplus", "identity".
 input_shape : (channels, height, width) or None, default=None
     What a row of X is for "conv2d" and "max_pool2d".
 weight_init : str, default="auto"
