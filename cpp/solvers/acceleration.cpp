@@ -133,13 +133,23 @@ void OuterLoop::begin(const double* w, double length) {
 
 // alpha_k^2 = (1 - alpha_k) alpha_{k-1}^2 + q alpha_k,  beta_k = alpha_{k-1} (1 - alpha_{k-1}) / (alpha_{k-1}^2 +
 // alpha_k)
+// Momentum begins anew where it points uphill, and where the residual e_k - w_{k+1}, the envelope's gradient over
+// kappa, has shrunk to a tenth since: Yu. Nesterov, "Gradient methods for minimizing composite functions", Math.
+// Program. 140 (2013), restarts so where mu is not known. Directions of many curvatures that swing out of step never
+// point uphill together, and die out as slowly as the penalty's mu has it.
 void OuterLoop::extrapolate(const double* w) {
+  constexpr double residual_left = 0.1;
   const double share = rule_.jumps ? 1 : -std::expm1(-rule_.contraction);
-  const double turn = chained_sum(center_.size(), [&](std::size_t j) {
-    const double aim = solution_[j] + share * (center_[j] - solution_[j]);
-    return (aim - w[j]) * (w[j] - solution_[j]);
-  });
-  if (turn > 0) momentum_ = first_momentum;
+  double turn = 0;
+  double squared_residual = 0;
+  for (std::size_t j = 0; j < center_.size(); ++j) {
+    const double residual = solution_[j] + share * (center_[j] - solution_[j]) - w[j];
+    turn += residual * (w[j] - solution_[j]);
+    squared_residual += residual * residual;
+  }
+  const bool is_done = squared_residual < residual_left * residual_left * squared_move_;
+  if (turn > 0 || is_done) momentum_ = first_momentum;
+  if (momentum_ == first_momentum) squared_move_ = squared_residual;
   const double squared = momentum_ * momentum_;
   const double b = squared - mu_ / (mu_ + kappa_);
   const double next = (std::sqrt(b * b + 4 * squared) - b) / 2;

@@ -12,7 +12,7 @@
 //               theory to practice", JMLR 18 (2018), algorithm 2. Begun anew when e_k - w_{k+1} and w_{k+1} - w_k form
 //               an acute angle, e_k = y_k but for what follows below: B. O'Donoghue, E. Candes, "Adaptive restart for
 //               accelerated gradient schemes", Found. Comput. Math. 15 (2015), section 3.2. mu, which is all the
-//               penalty's, would else keep beta too large
+//               penalty's, would else keep beta too large; another reason to do so is in extrapolate()
 //     QNing     L-BFGS on the Moreau envelope of G, whose gradient at y_k is kappa (y_k - w_k)
 //               same authors, "An inexact quasi-Newton algorithm", SIAM J. Optim. 29 (2019), algorithm 1. Where the
 //               paper compares values of the envelope, each a sweep, its gradients decide
@@ -112,7 +112,7 @@ class OuterLoop {
   bool is_trial_ = false;  // the center is a quasi-Newton step, to be judged
   bool has_gradient_ = false;
   double momentum_ = 0;      // Catalyst's alpha_k
-  double squared_move_ = 0;  // of the last plain epoch
+  double squared_move_ = 0;  // of the last plain epoch; then Catalyst's |e_k - w_{k+1}|^2 where momentum began
   std::vector<double> center_;
   std::vector<double> solution_;  // of the last inner problem: w_{k-1}
   std::vector<double> gradient_;  // of the envelope, like the next

@@ -35,7 +35,7 @@ class OuterLoop:
                 return None
         if self.kappa == 0 or length > 2 * self.length:
             self.length, self.kappa = length, max(self.contraction / length - self.mu, 0.0)
-            self.y, self.v, self.a = v, v, FIRST
+            self.y, self.v, self.a, self.begun = v, v, FIRST, 0.0
             self.pairs, self.trial, self.last = [], False, None
         elif self.kind == "catalyst":
             self.y, self.v = self.extrapolated(v, self.mu / (self.mu + self.kappa)), v
@@ -45,7 +45,10 @@ class OuterLoop:
 
     def extrapolated(self, v, q):
         aim = self.v + self.share * (self.y - self.v)
-        a = FIRST if (aim - v) @ (v - self.v) > 0 else self.a
+        residual = aim - v
+        is_done = np.linalg.norm(residual) < self.begun / 10
+        a = FIRST if residual @ (v - self.v) > 0 or is_done else self.a
+        self.begun = np.linalg.norm(residual) if a == FIRST else self.begun
         square = a**2
         self.a = (q - square + np.sqrt((q - square) ** 2 + 4 * square)) / 2
         return v + a * (1 - a) / (square + self.a) / self.share * (v - self.v)
