@@ -16,7 +16,7 @@ class LineSearch {
   // holds(L) tells whether L is large enough for a row with this squared norm of its gradient. True if L had to grow.
   template <class Condition>
   bool raise(double squared_gradient, const Condition& holds) {
-    constexpr double smallest_squared_norm = 1e-8;  // below, rounding decides
+    constexpr double smallest_squared_norm = 0x1p-26;  // the square root of the rounding unit: below, rounding decides
     if (squared_gradient <= smallest_squared_norm) return false;
     const double before = smoothness_;
     while (smoothness_ < 1e300 && !holds(smoothness_)) smoothness_ *= 2;

@@ -2,7 +2,6 @@
 
 import numpy as np
 
-from finitesum import _core
 from reference.svrg import drawn_rows
 
 
@@ -10,9 +9,6 @@ def katyusha_epochs(problem, rule, w, b, *, seed, inner_length=1.0):
     """Yields (w, b, u) at each new anchor, where a free b is at its best; u are the derivatives."""
     n, S, l2 = problem.n, problem.S, problem.l2
     draws = max(1, round(inner_length * n))
-    importance = (
-        _core.SmoothnessSampler(rule.rows, 0.0).importance() if rule.lipschitz else np.ones(n)
-    )
     z = y = w
     z_b = y_b = b
     epoch = 0
@@ -36,7 +32,7 @@ def katyusha_epochs(problem, rule, w, b, *, seed, inner_length=1.0):
             g = problem.derivative(prediction, i)
             if rule.search(i, prediction, g):
                 step = stretch * rule.step(True)
-            change = problem.s[i] * (g - u[i]) * importance[i] * n / S
+            change = problem.s[i] * (g - u[i]) * rule.unbiased(i)
             z = problem.prox(z - step * (mean + change * x), step)
             y = theta * z + 0.5 * w + (0.5 - theta) * y
             if problem.intercept:

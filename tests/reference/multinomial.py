@@ -1,11 +1,11 @@
 """Multinomial logistic regression: table.py, svrg.py and descent.py with K outputs."""
 
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 from scipy.special import logsumexp, softmax
 
-from finitesum import _core
 from reference.descent import LimitedMemory
 from reference.philox import philox_words
 from reference.problem import Problem
@@ -64,16 +64,14 @@ def table_epochs(problem, rule, W, b, *, seed, mass_growth=0.0):
         seen, mass, table = set(range(n)), problem.S, problem.derivatives(problem.X @ W + b)
     d, d_b = rule.X.T @ (problem.s[:, None] * table), problem.s @ table
     b = b + centers @ W  # the intercepts of centered rows
-    smoothness = rule.rows if rule.lipschitz else None
-    importance = (
-        _core.SmoothnessSampler(smoothness, 0.0).importance() if rule.lipschitz else np.ones(n)
-    )
     epoch = 0
     while True:
+        rule.relax(epoch)
         step = rule.step(len(seen) / n)
-        for i in _core.draws(seed, epoch, 0, n, n, smoothness):
+        for i in rule.draws(seed, epoch, 0, n):
             x, s = rule.X[i], problem.s[i]
-            g = problem.derivative(x @ W + b, i)
+            z = x @ W + b
+            g = problem.derivative(z, i)
             if i not in seen:
                 seen.add(i)
                 seen_mass += s
@@ -81,11 +79,11 @@ def table_epochs(problem, rule, W, b, *, seed, mass_growth=0.0):
                     mass = seen_mass
             if mass == 0:
                 continue
-            if len(seen) < n:
+            if rule.search(i, z, g) or len(seen) < n:
                 now = rule.step(len(seen) / n)
                 step = now if abs(now - step) > mass_growth * step else step
             change, table[i] = s * (g - table[i]), g
-            unbiased = 1 / mass if rule.solver == "sag" else importance[i] * n / problem.S
+            unbiased = 1 / mass if rule.solver == "sag" else rule.unbiased(i)
             steps = step * factors
             W = problem.prox(W - steps * (d / mass + unbiased * np.outer(x, change)), steps)
             if problem.intercept:
@@ -95,14 +93,13 @@ def table_epochs(problem, rule, W, b, *, seed, mass_growth=0.0):
         epoch += 1
 
 
-def svrg_epochs(problem, rule, W, b, *, seed, inner_length=2.0, iterate="last", batch_size=1):
+def svrg_epochs(
+    problem, rule, W, b, *, seed, inner_length=2.0, iterate="last", batch_size=1, step_jumps=0.0
+):
     """Yields (W, b, u) at each new anchor, see svrg.py."""
     n, S, epoch = problem.n, problem.S, 0
     factors, centers = rule.factors_by_rows(), rule.centers_of_columns()
     steps = -(-max(1, round(inner_length * n)) // batch_size)
-    importance = (
-        _core.SmoothnessSampler(rule.rows, 0.0).importance() if rule.lipschitz else np.ones(n)
-    )
     while True:
         b = problem.best_intercept(W, b) if problem.intercept else b
         u = problem.derivatives(problem.X @ W + b)
@@ -111,17 +108,24 @@ def svrg_epochs(problem, rule, W, b, *, seed, inner_length=2.0, iterate="last", 
         if epoch > 0:
             yield W, b, u
         b = b + centers @ W  # the intercepts of centered rows
+        rule.relax(epoch)
         step = rule.step(True)
         taken = steps
         if iterate == "random":
             taken = 1 + (philox_words(seed, 2**64 - 1 - epoch, 0)[0] * steps >> 64)
         draws = drawn_rows(rule, seed, n + epoch * steps * batch_size, taken * batch_size)
         path = []
-        for batch in draws.reshape(-1, batch_size):
-            g = np.array([problem.derivative(rule.X[i] @ W + b, i) for i in batch])
-            factor = problem.s[batch] * importance[batch] * n / S / batch_size
-            change = factor[:, None] * (g - u[batch])
-            move = mean + rule.X[batch].T @ change
+        for _ in range(taken):
+            batch, change = [], []
+            for i in islice(draws, batch_size):
+                z = rule.X[i] @ W + b
+                g = problem.derivative(z, i)
+                if rule.search(i, z, g):
+                    now = rule.step(True)
+                    step = now if abs(now - step) > step_jumps * step else step
+                batch.append(i)
+                change.append(problem.s[i] * rule.unbiased(i) / batch_size * (g - u[i]))
+            move, change = mean + rule.X[batch].T @ change, np.array(change)
             W = problem.prox(W - step * factors * move, step * factors)
             if problem.intercept:
                 b = problem.prox_intercept(b - step * (mean_b + change.sum(axis=0)), step)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from reference.losses import DERIVATIVE, SMOOTHNESS
+from reference.losses import DERIVATIVE, SMOOTHNESS, VALUE
 from reference.multinomial import Multinomial
 from reference.problem import Problem
 
@@ -21,6 +21,10 @@ class Separable(Multinomial):
 
     def derivative(self, z, i):
         return DERIVATIVE[self.loss](z, self.y[i], self.parameter)
+
+    def value(self, z, i):
+        """Of each output."""
+        return VALUE[self.loss](z, self.y[i], self.parameter)
 
     def output(self, k):
         """The problem that output k is on its own."""

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from finitesum import _core
 from reference.smoothness_draws import rounded
 
 
@@ -9,8 +10,9 @@ class StepRule:
     """The solvers' default steps, or a given one; losses without sup l'' search for theirs."""
 
     def __init__(
-        self, problem, solver, given=0.0, lipschitz=False, batch_size=1, scaling=(1.0, 0.0)
-    ):
+        self, problem, solver, given=0.0, lipschitz=False, batch_size=1, scaling=(1.0, 0.0),
+        line_search=False,
+    ):  # fmt: skip
         self.problem, self.solver, self.given, self.lipschitz = problem, solver, given, lipschitz
         self.batch_size = batch_size
         self.factors, self.centers = scaling  # see column_scaling.py
@@ -18,8 +20,19 @@ class StepRule:
         self.q = (self.factors * self.X**2).sum(axis=1) + problem.intercept
         self.omega = problem.n * problem.s / problem.S
         self.rows = self.omega * self.q
-        self.searches = given == 0 and np.isinf(problem.smoothness())
+        self.searches = given == 0 and (np.isinf(problem.smoothness()) or line_search)
         self.curvature = 1.0 if np.isinf(problem.smoothness()) else problem.smoothness()
+        self.importance = np.ones(problem.n)
+        if lipschitz:
+            self.importance = _core.SmoothnessSampler(self.rows, 0.0).importance()
+
+    def draws(self, seed, epoch, first, count):
+        n = self.problem.n
+        return _core.draws(seed, epoch, first, count, n, self.rows if self.lipschitz else None)
+
+    def unbiased(self, i):
+        """What makes an estimate from row i unbiased."""
+        return self.importance[i] * self.problem.n / self.problem.S
 
     def factors_by_rows(self):
         """For matrices with a row per column of X."""
@@ -31,8 +44,7 @@ class StepRule:
     def step(self, share_seen):
         if self.given > 0:
             return self.given
-        rows = rounded(self.rows) if self.lipschitz else self.rows
-        largest, mean = self.curvature * self.rows.max(), self.curvature * rows.mean()
+        largest, mean = self.largest_and_mean()
         weighted = 2 * largest * mean / (largest + mean) if self.lipschitz else largest
         if self.solver == "svrg":
             return 1 / (2 * (weighted / self.batch_size + (1 - 1 / self.batch_size) * mean))
@@ -44,18 +56,29 @@ class StepRule:
         mixed = (1 / largest + 1 / mean) / 2 if self.lipschitz else 1 / largest
         return (1 - share_seen) / largest + share_seen * mixed
 
+    def largest_and_mean(self):
+        rows = rounded(self.rows) if self.lipschitz else self.rows
+        return self.curvature * self.rows.max(), self.curvature * rows.mean()
+
     def relax(self, epoch):
         if self.searches and epoch > 0:
             self.curvature /= 2
 
     def search(self, i, z, g):
         """Doubles L until f_i(w - f_i'/L) <= f_i(w) - |f_i'|^2 / (2 L); true if it had to."""
-        q, omega, before = self.q[i], self.omega[i], self.curvature
-        if not self.searches or (omega * g) ** 2 * q <= 1e-8:
-            return False
-        value, largest = self.problem.value(z, i), self.rows.max()
-        while True:
-            L = self.curvature * largest
-            if self.problem.value(z - omega * g * q / L, i) <= value - omega * g**2 * q / (2 * L):
-                return self.curvature != before
-            self.curvature *= 2
+        before = self.curvature
+        if self.searches:
+            self.curvature = self.doubled(before * self.rows.max(), i, z, g) / self.rows.max()
+        return self.curvature != before
+
+    def doubled(self, L, i, z, g):
+        """Of separable losses every output has its say."""
+        q, omega, value = self.q[i], self.omega[i], np.asarray(self.problem.value(z, i))
+        squared = g * g if value.ndim > 0 else np.sum(g * g)
+        asks = omega**2 * squared * q > 2.0**-26  # the square root of the rounding unit
+        while np.any(
+            asks
+            & (self.problem.value(z - omega * g * q / L, i) > value - omega * squared * q / (2 * L))
+        ):
+            L *= 2
+        return L

@@ -4,18 +4,17 @@ import itertools
 
 import numpy as np
 
-from finitesum import _core
 from reference.philox import philox_words
 
 
-def svrg_epochs(problem, rule, w, b, *, seed, inner_length=2.0, iterate="last", outer=None):
-    """Yields (w, b, u) at each new anchor, where a free b is at its best; u are the derivatives."""
+def svrg_epochs(
+    problem, rule, w, b, *, seed, inner_length=2.0, iterate="last", outer=None, step_jumps=0.0
+):
+    """Yields (w, b, u) at each new anchor, where a free b is at its best; u are the derivatives.
+    Within an epoch steps follow their rule in jumps by that share."""
     n, S, size = problem.n, problem.S, rule.batch_size
     kept = cut if problem.l2 > 0 and rule.lipschitz else np.asarray
     steps = -(-max(1, round(inner_length * n)) // size)
-    importance = (
-        _core.SmoothnessSampler(rule.rows, 0.0).importance() if rule.lipschitz else np.ones(n)
-    )
     for epoch in itertools.count():
         if problem.intercept:
             b = problem.best_intercept(w, b, kept)
@@ -34,16 +33,16 @@ def svrg_epochs(problem, rule, w, b, *, seed, inner_length=2.0, iterate="last", 
         taken, path = steps, []
         if iterate == "random":
             taken = 1 + (philox_words(seed, 2**64 - 1 - epoch, 0)[0] * steps >> 64)
-        for batch in drawn_rows(rule, seed, n + epoch * steps * size, taken * size).reshape(
-            -1, size
-        ):
-            change = np.zeros(size)
-            for k, i in enumerate(batch):
+        draws = drawn_rows(rule, seed, n + epoch * steps * size, taken * size)
+        for _ in range(taken):
+            batch, change = np.zeros(size, int), np.zeros(size)
+            for k, i in enumerate(itertools.islice(draws, size)):
                 z = rule.X[i] @ w + b
                 g = problem.derivative(z, i)
                 if rule.search(i, z, g):
-                    step = rule.step(True)
-                change[k] = problem.s[i] * (g - u[i]) * importance[i] * n / S / size
+                    now = rule.step(True)
+                    step = now if abs(now - step) > step_jumps * step else step
+                batch[k], change[k] = i, problem.s[i] * (g - u[i]) * rule.unbiased(i) / size
             steps_of_columns = step * rule.factors
             w = problem.prox(
                 w - steps_of_columns * (mean + change @ rule.X[batch]), steps_of_columns
@@ -66,7 +65,9 @@ def cut(x):
 
 def drawn_rows(rule, seed, first, count):
     """Draws `first`, `first` + 1, ... of the run, n per epoch of the sampler."""
-    n, smoothness = rule.problem.n, rule.rows if rule.lipschitz else None
-    epochs = range(first // n, (first + count - 1) // n + 1)
-    rows = np.concatenate([_core.draws(seed, epoch, 0, n, n, smoothness) for epoch in epochs])
-    return rows[first % n :][:count]
+    n = rule.problem.n
+    while count > 0:
+        begin = first % n
+        now = min(n - begin, count)
+        yield from rule.draws(seed, first // n, begin, now)
+        first, count = first + now, count - now

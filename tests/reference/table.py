@@ -5,8 +5,6 @@ import itertools
 
 import numpy as np
 
-from finitesum import _core
-
 
 def table_epochs(problem, rule, w, b, *, seed, mass_growth=0.0, outer=None):
     """Yields (w, b, table) after each epoch. The mass that divides d is the weight of the rows seen
@@ -17,9 +15,6 @@ def table_epochs(problem, rule, w, b, *, seed, mass_growth=0.0, outer=None):
         seen, mass, table = set(range(n)), problem.S, problem.derivatives(problem.X @ w + b)
     d, d_b = (problem.s * table) @ rule.X, problem.s @ table
     b += w @ np.broadcast_to(rule.centers, w.shape)  # the intercept of centered rows
-    importance = (
-        _core.SmoothnessSampler(rule.rows, 0.0).importance() if rule.lipschitz else np.ones(n)
-    )
     units = np.sqrt(rule.factors)
     for epoch in itertools.count():
         rule.relax(epoch)
@@ -27,7 +22,7 @@ def table_epochs(problem, rule, w, b, *, seed, mass_growth=0.0, outer=None):
         kappa = pull = 0.0
         if outer is not None and len(seen) == n:
             kappa, pull, w = outer.begin_epoch(w, units, n * step)
-        for i in _core.draws(seed, epoch, 0, n, n, rule.rows if rule.lipschitz else None):
+        for i in rule.draws(seed, epoch, 0, n):
             x, s = rule.X[i], problem.s[i]
             z = x @ w + b
             g = problem.derivative(z, i)
@@ -42,7 +37,7 @@ def table_epochs(problem, rule, w, b, *, seed, mass_growth=0.0, outer=None):
                 now = rule.step(len(seen) / n)
                 step = now if abs(now - step) > mass_growth * step else step
             change, table[i] = s * (g - table[i]), g
-            unbiased = 1 / mass if rule.solver == "sag" else importance[i] * n / problem.S
+            unbiased = 1 / mass if rule.solver == "sag" else rule.unbiased(i)
             steps = step * rule.factors
             w = problem.prox(w - steps * (d / mass - pull + change * unbiased * x), steps)
             w /= 1 + step * kappa / (1 + steps * problem.l2)
