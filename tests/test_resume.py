@@ -7,7 +7,7 @@ import pytest
 import scipy.sparse as sp
 from sklearn.exceptions import ConvergenceWarning
 
-from finitesum import Lasso, LogisticRegression, _core
+from finitesum import Lasso, LinearSVC, LogisticRegression, Ridge, _core
 
 pytestmark = pytest.mark.filterwarnings(
     f"ignore::{ConvergenceWarning.__module__}.ConvergenceWarning"
@@ -51,6 +51,31 @@ def test_resumed_many_times(solver):
     for _ in range(6):
         cut.fit(X, Y)
     assert same(whole, cut)
+
+
+SEVERAL = {
+    "multinomial": (LogisticRegression, {"C": 0.1}, np.digitize(Y * X[:, 0], [-1, 1])),
+    "one against the rest": (LinearSVC, {"C": 0.1}, np.digitize(Y * X[:, 0], [-1, 1])),
+    "targets": (Ridge, {"alpha": 30.0}, np.column_stack([Y, X[:, 0], X[:, 1] - Y])),
+}
+
+
+@pytest.mark.parametrize("solver", ["sag", "saga", "svrg"])
+@pytest.mark.parametrize("sampling", _core.sampling_choices())
+@pytest.mark.parametrize("name", SEVERAL)
+def test_several_outputs_resume(solver, sampling, name):
+    """Whatever draws the rows, and through a pickle."""
+    estimator, parameters, target = SEVERAL[name]
+    for layout, step_size in [("dense", "auto"), ("csr", "line-search"), ("csr", "auto")]:
+        options = {
+            **parameters, "solver": solver, "sampling": sampling, "step_size": step_size,
+            "tol": 0.0, "random_state": 3,
+        }  # fmt: skip
+        data = LAYOUTS[layout]
+        whole = estimator(max_iter=5, **options).fit(data, target)
+        cut = estimator(max_iter=2, warm_start=True, **options).fit(data, target)
+        cut = pickle.loads(pickle.dumps(cut))
+        assert same(whole, cut.set_params(max_iter=3).fit(data, target))
 
 
 def test_each_class_resumes():
