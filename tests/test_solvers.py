@@ -297,15 +297,23 @@ print(_core.isa())
 memoryless = {"iterate": "average", "batch_size": 3, "store_derivatives": False}
 kinds = [(solver, penalty, {}) for solver, penalty in solvers_for("l2", "elastic_net")]
 kinds += [("svrg", penalty, memoryless) for penalty in ("l2", "elastic_net")]
-for loss, (solver, penalty, options) in product(_core.loss_names(), kinds):
+cases = [(loss, *kind, "auto", "auto") for loss, kind in product(_core.loss_names(), kinds)]
+others = [{"acceleration": "catalyst"}, {"acceleration": "qning"}, {"scale_columns": True}]
+others = [(options, "auto", "auto") for options in others]
+others += [({}, sampling, rule) for sampling, rule in product(
+    _core.sampling_choices(), ("auto", "line-search"))]
+cases += [("logistic", solver, penalty, *other) for solver, penalty, other in product(
+    ("sag", "saga", "svrg"), ("l2", "elastic_net"), others)]
+for loss, solver, penalty, options, sampling, rule in cases:
     problem = random_problem(loss, penalty, n=70, p=37, weighted=True)
     for layout, X in LAYOUTS.items():
         result = fit(
-            problem, X(problem.X), solver=solver, max_iter=4, tol=0.0, solver_options=options
+            problem, X(problem.X), solver=solver, max_iter=8 if "acceleration" in options else 4,
+            tol=0.0, solver_options=options, sampling=sampling, step_rule=rule,
         )
         numbers = [result["intercept"], result["objective"], result["lower_bound"]]
         digest = hashlib.sha256(np.append(result["coef"], numbers).tobytes()).hexdigest()
-        print(loss, penalty, solver, *options, layout, digest)
+        print(loss, penalty, solver, *options, sampling, rule, layout, digest)
 """
 
 
@@ -323,6 +331,8 @@ def test_same_bits_on_every_instruction_set():
         name, *outputs[isa] = finished.stdout.splitlines()
         assert name == isa
     first = outputs[_core.available_isas()[0]]
-    assert len(first) == len(LOSSES) * (len(solvers_for("l2", "elastic_net")) + 2) * len(LAYOUTS)
+    defaults = len(LOSSES) * (len(solvers_for("l2", "elastic_net")) + 2)
+    others = 3 * 2 * (3 + 2 * len(_core.sampling_choices()))
+    assert len(first) == (defaults + others) * len(LAYOUTS)
     for isa, lines in outputs.items():
         assert lines == first, isa
