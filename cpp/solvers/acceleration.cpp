@@ -133,10 +133,10 @@ void OuterLoop::begin(const double* w, double length) {
 
 // alpha_k^2 = (1 - alpha_k) alpha_{k-1}^2 + q alpha_k,  beta_k = alpha_{k-1} (1 - alpha_{k-1}) / (alpha_{k-1}^2 +
 // alpha_k)
-// Momentum begins anew where it points uphill, and where the residual e_k - w_{k+1}, the envelope's gradient over
-// kappa, has shrunk to a tenth since: Yu. Nesterov, "Gradient methods for minimizing composite functions", Math.
-// Program. 140 (2013), restarts so where mu is not known. Directions of many curvatures that swing out of step never
-// point uphill together, and die out as slowly as the penalty's mu has it.
+// Momentum begins anew where it points uphill, and, without jumps, where the residual e_k - w_{k+1}, the envelope's
+// gradient over kappa, has shrunk to a tenth since: Yu. Nesterov, "Gradient methods for minimizing composite
+// functions", Math. Program. 140 (2013), restarts so where mu is not known. Directions of many curvatures that swing
+// out of step never point uphill together, and die out as slowly as the penalty's mu has it.
 void OuterLoop::extrapolate(const double* w) {
   constexpr double residual_left = 0.1;
   const double share = rule_.jumps ? 1 : -std::expm1(-rule_.contraction);
@@ -147,7 +147,7 @@ void OuterLoop::extrapolate(const double* w) {
     turn += residual * (w[j] - solution_[j]);
     squared_residual += residual * residual;
   }
-  const bool is_done = squared_residual < residual_left * residual_left * squared_move_;
+  const bool is_done = !rule_.jumps && squared_residual < residual_left * residual_left * squared_move_;
   if (turn > 0 || is_done) momentum_ = first_momentum;
   if (momentum_ == first_momentum) squared_move_ = squared_residual;
   const double squared = momentum_ * momentum_;

@@ -46,7 +46,7 @@ class OuterLoop:
     def extrapolated(self, v, q):
         aim = self.v + self.share * (self.y - self.v)
         residual = aim - v
-        is_done = np.linalg.norm(residual) < self.begun / 10
+        is_done = not self.jumps and np.linalg.norm(residual) < self.begun / 10
         a = FIRST if residual @ (v - self.v) > 0 or is_done else self.a
         self.begun = np.linalg.norm(residual) if a == FIRST else self.begun
         square = a**2
