@@ -53,7 +53,8 @@ def test_together_as_one_by_one(solver: str, loss: str, fit_intercept: bool, spa
     for alpha, (outcomes, coef, intercept) in zip(ALPHAS, steps, strict=True):
         for k, outcome in enumerate(outcomes):
             single = _core.fit(
-                X, y, weights[k], loss=loss, alpha=alpha * (1.0 + 0.1 * k), l1_ratio=0.0,
+                X, y, weights[k], loss=loss, loss_parameter=1.0, alpha=alpha * (1.0 + 0.1 * k),
+                l1_ratio=0.0,
                 fit_intercept=fit_intercept, solver="newton", sampling="auto", step_size=0.0,
                 tol=1e-13, max_iter=200, check_interval=0, time_limit=np.inf, seed=0,
                 coef_init=None, intercept_init=None, monitor=None,
@@ -106,7 +107,7 @@ def test_groups_of_folds(n_folds: int) -> None:
 
 def test_the_solver_named_is_the_one_that_runs() -> None:
     X, y, _ = problem("squared")
-    fits = [RidgeCV([0.1, 1.0], cv=3, solver=s, tol=1e-10) for s in ("sdca", "newton", "sag")]
+    fits = [RidgeCV([30.0, 100.0], cv=3, solver=s, tol=1e-10) for s in ("sdca", "newton", "sag")]
     scores = [fit.fit(X, y).best_score_ for fit in fits]
     np.testing.assert_allclose(scores, scores[0], rtol=1e-7)
 

@@ -104,6 +104,7 @@ class FoldNewton final : public FoldSolver {
     }
     is_old_ = n_steps_ > 1;
     n_steps_ = 0;
+    passes_ = 0;
     slow_steps_ = std::min(slow_steps_, patience - 1);
     has_failed_ = is_stalled_ = false;
     damping_ = 0;

@@ -274,6 +274,7 @@ class FoldSdca final : public FoldSolver {
     parallel_for(parts_.size(), static_cast<int>(parts_.size()),
                  [&](std::size_t part) { parts_[part]->change_penalties(l2_before); });
     order_.begin_with_all();
+    draws_ = 0;
   }
   void write(double* coef, double* intercepts) const override {
     for (const auto& part : parts_) {
@@ -289,7 +290,7 @@ class FoldSdca final : public FoldSolver {
   std::vector<double> squared_norms_;
   GainfulRows order_;
   std::vector<std::unique_ptr<Lanes<View>>> parts_;
-  std::size_t draws_ = 0;
+  std::size_t draws_ = 0;  // with the present penalties
 };
 
 }  // namespace
