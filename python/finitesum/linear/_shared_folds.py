@@ -107,6 +107,7 @@ def fit_together(
         If a fit was interrupted.
     """
     first = paths[0][0][0]
+    callback = control.callback
 
     def of_step(outcomes: list[Outcome], coef: NDArray[np.float64], b: NDArray[np.float64]) -> None:
         if any(outcome["stopping"] == "interrupted" for outcome in outcomes):
@@ -130,6 +131,6 @@ def fit_together(
         check_interval=control.check_interval,
         n_threads=control.n_threads,
         seed=control.seed,
-        monitor=None if control.callback is None else lambda check: bool(control.callback(check)),
+        monitor=None if callback is None else lambda check: bool(callback(check)),
         report=of_step,
     )
