@@ -4,7 +4,6 @@
 #include "kernels/dense.inl"
 #include "kernels/table.hpp"
 #include "layers/activations.hpp"
-#include "optimizers/idle.hpp"
 
 namespace finitesum::FINITESUM_ISA {
 namespace {
@@ -89,22 +88,9 @@ void bernoulli_mask(const MaskDraw* draw, T* mask, std::size_t n) {
   }
 }
 
-template <class T>
-void spend_row(const AveragedRow<T>* missed, T* w, T* m, T* v, const T* under, std::size_t n) {
-  const AveragedRow<T> row = *missed;
-#pragma omp simd
-  for (std::size_t i = 0; i < n; ++i) {
-    const T sum = AveragedSteps::sum_under_root(row.moments, under[i] * row.start, row.inside, row.outside);
-    w[i] = row.shrink * w[i] - m[i] * sum;
-    m[i] *= row.keep1;
-    v[i] *= row.keep2;
-  }
-}
-
 template <class T, class... Activation>
 constexpr NetworkKernels<T> make_network_kernels(TypeList<Activation...>) {
-  return {
-      {{activate<Activation, T>, activation_gradient<Activation, T>}...}, adder<T>(), bernoulli_mask<T>, spend_row<T>};
+  return {{{activate<Activation, T>, activation_gradient<Activation, T>}...}, adder<T>(), bernoulli_mask<T>};
 }
 
 template <class T>

@@ -11,8 +11,6 @@ namespace finitesum {
 
 template <class T>
 struct DecayStep;  // optimizers/decay.hpp
-template <class T>
-struct AveragedRow;  // optimizers/idle.hpp
 
 // One dense stochastic step; d is the running gradient sum (SAG, SAGA) or the anchor's gradient (SVRG):
 //   w_j <- shrink * soft(w_j - direction * d_j - fresh * x_j, threshold)
@@ -248,8 +246,6 @@ struct NetworkKernels {
   ActivationKernels<T> activations[Activations::size];       // in the order of layers/activations.hpp
   void (*add_scaled)(T a, const T* x, T* y, std::size_t n);  // y += a x
   void (*bernoulli_mask)(const MaskDraw* draw, T* mask, std::size_t n);
-  // The missed steps of a row whose momentum m is divided by a root of `under`, which may be v.
-  void (*spend_row)(const AveragedRow<T>* missed, T* w, T* m, T* v, const T* under, std::size_t n);
 };
 
 struct AllNetworkKernels {

@@ -1,16 +1,15 @@
 // Steps of the weights that sparse batches multiply, a row per column of X, for rules whose steps without a gradient
-// compose (optimizers/idle.hpp): rows that a batch names make up for the steps they missed and take the step; the
-// others cost nothing until settle().
+// compose (optimizers/idle.hpp): rows that a batch names make up for the steps they missed, one map for a whole row,
+// and take the step; the others cost nothing until settle().
 #pragma once
 
 #include <algorithm>
 #include <cstdint>
 #include <memory>
-#include <type_traits>
 #include <vector>
 
-#include "network/missed_rows.hpp"
 #include "optimizers/dense_update.hpp"
+#include "optimizers/missed_steps.hpp"
 #include "optimizers/visit.hpp"
 
 namespace finitesum {
@@ -37,27 +36,26 @@ class RowSteps {
 
 namespace detail {
 
-// Which steps a row is current to; Way is how the rule makes up for missed ones (missed_rows.hpp).
-template <class T, class Rule, class Way>
-class RowStepsBy final : public RowSteps<T> {
+template <class T, class Rule>
+class RowStepsOf final : public RowSteps<T> {
  public:
-  RowStepsBy(const Rule& rule, const KernelTable& table, const RowMatrix<T>& matrix)
-      : rule_(rule), table_(table), matrix_(matrix), way_(rule, table, matrix.width), seen_(matrix.n_rows) {}
+  RowStepsOf(const Rule& rule, const KernelTable& table, const RowMatrix<T>& matrix)
+      : rule_(rule), table_(table), matrix_(matrix), maps_(capacity), seen_(matrix.n_rows) {}
 
   void fetch(const std::vector<std::size_t>& rows) override {
     for (const std::size_t j : rows) catch_up(j);
   }
 
   void step(double rate, std::int64_t k, const Decay& decay, const std::vector<std::size_t>& rows) override {
-    if (n_steps_ == remembered_steps) settle();
-    way_.push(rate, k, decay);
-    n_steps_ += 1;
+    if (maps_.size() == capacity) settle();
+    decay_ = decay;
+    maps_.push(rule_.idle(rate, k, decay));
     for (const std::size_t j : rows) {
-      if (seen_[j] == n_steps_) continue;  // named before
-      seen_[j] = n_steps_;
-      T* slots[most_slots] = {};
-      place(j, slots);
+      if (seen_[j] == maps_.size()) continue;  // named before
+      seen_[j] = maps_.size();
       const std::size_t first = j * matrix_.width;
+      T* slots[most_slots] = {};
+      for (std::size_t i = 0; i < Rule::n_slots; ++i) slots[i] = matrix_.slots[i] + first;
       dense_update(rule_, decay, table_, rate, k, matrix_.gradient + first, matrix_.values + first, slots,
                    matrix_.width);
     }
@@ -66,27 +64,31 @@ class RowStepsBy final : public RowSteps<T> {
   void settle() override {
     for (std::size_t j = 0; j < matrix_.n_rows; ++j) catch_up(j);
     std::fill(seen_.begin(), seen_.end(), 0);
-    n_steps_ = 0;
-    way_.clear();
+    maps_.clear();
   }
 
  private:
-  void place(std::size_t j, T** slots) const {
-    for (std::size_t i = 0; i < Rule::n_slots; ++i) slots[i] = matrix_.slots[i] + j * matrix_.width;
-  }
+  static constexpr std::size_t capacity = 4096;
+
   void catch_up(std::size_t j) {
-    if (seen_[j] == n_steps_) return;
-    T* slots[most_slots] = {};
-    place(j, slots);
-    way_.catch_up(matrix_.values + j * matrix_.width, slots, seen_[j], n_steps_);
-    seen_[j] = n_steps_;
+    if (seen_[j] == maps_.size()) return;
+    const auto missed = maps_.between(seen_[j], maps_.size());
+    seen_[j] = maps_.size();
+    for (std::size_t i = j * matrix_.width; i < (j + 1) * matrix_.width; ++i) {
+      double w = static_cast<double>(matrix_.values[i]);
+      double slots[most_slots] = {};
+      for (std::size_t s = 0; s < Rule::n_slots; ++s) slots[s] = static_cast<double>(matrix_.slots[s][i]);
+      rule_.catch_up(missed, decay_, w, slots);
+      matrix_.values[i] = static_cast<T>(w);
+      for (std::size_t s = 0; s < Rule::n_slots; ++s) matrix_.slots[s][i] = static_cast<T>(slots[s]);
+    }
   }
 
   Rule rule_;
   const KernelTable& table_;
   RowMatrix<T> matrix_;
-  Way way_;
-  std::size_t n_steps_ = 0;
+  Decay decay_;
+  MapTree<typename Rule::Idle> maps_;
   std::vector<std::size_t> seen_;  // steps that a row is current to
 };
 
@@ -99,10 +101,9 @@ std::unique_ptr<RowSteps<T>> make_row_steps(const AnyOptimizer& any, const Decay
   return std::visit(
       [&](const auto& rule) -> std::unique_ptr<RowSteps<T>> {
         using Rule = std::decay_t<decltype(rule)>;
-        if constexpr (detail::IdleOf<Rule>::exists) {
+        if constexpr (detail::IdleOf<Rule>::exists && !Rule::has_spending) {
           if (decay.l1 == 0 && rule.can_idle(decay)) {
-            using Way = std::remove_pointer_t<decltype(detail::way_of<T, Rule>())>;
-            return std::make_unique<detail::RowStepsBy<T, Rule, Way>>(rule, table, matrix);
+            return std::make_unique<detail::RowStepsOf<T, Rule>>(rule, table, matrix);
           }
         }
         return nullptr;

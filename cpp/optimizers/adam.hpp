@@ -56,7 +56,6 @@ struct Adam : RuleDefaults {
   // |m| <= sqrt(v) (1 - beta1) / sqrt((1 - beta2) (1 - q^2)) (Cauchy and Schwarz): beyond spent_after() steps all moves
   // together are below 2^-60 of that rate-sized bound on one.
   using Idle = AveragedSteps;
-  static constexpr std::size_t under_root = 1;  // the slot
   static constexpr bool has_spending = true;
   static bool can_idle(const Decay& decay) { return decay.l2 == 0.0 && decay.l1 == 0.0; }
   std::size_t spent_after() const { return complete_after(beta1 / math::sqrt(beta2)); }

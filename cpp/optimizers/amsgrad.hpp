@@ -18,7 +18,6 @@ struct Amsgrad : Adam {
   }
 
   // As for Adam, but v_max stands still.
-  static constexpr std::size_t under_root = 2;
   std::size_t spent_after() const { return complete_after(beta1); }
   Idle idle(double rate, std::int64_t k, const Decay& decay) const {
     const auto s = step<double>(rate, k);

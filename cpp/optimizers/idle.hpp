@@ -3,7 +3,6 @@
 #pragma once
 
 #include "core/math.hpp"
-#include "optimizers/parameters.hpp"
 
 namespace finitesum {
 
@@ -85,70 +84,28 @@ struct AveragedSteps {
     return both;
   }
 
-  bool is_accurate(double bound = tolerance) const {
-    return shrink > 0.0 && math::abs(moments[n_terms]) <= bound * spread * moments[0];
-  }
+  bool is_accurate() const { return shrink > 0.0 && math::abs(moments[n_terms]) <= tolerance * spread * moments[0]; }
 
+  // sum_j f_j mu_j: the root's binomial series, then the series of its reciprocal.
   double sum(double v, double inside, double outside) const {
-    return sum_under_root(moments, v * start, inside, outside);
-  }
-
-  // sum_j f_j mu_j for z = v x_0: the root's binomial series, then the series of its reciprocal. With t the share of z
-  // under the root and s that of the root in the denominator, f_j = f_0 t^j q_j where q_j = -s sum_l C(1/2, l) q_(j-l).
-  template <class T>
-  FINITESUM_INLINE static T sum_under_root(const T* moments, T z, T inside, T outside) {
-    constexpr double binomials[n_terms] = {1.0,
-                                           0.5,
-                                           -0.125,
-                                           0.0625,
-                                           -0.0390625,
-                                           7.0 / 256.0,
-                                           -21.0 / 1024.0,
-                                           33.0 / 2048.0,
-                                           -429.0 / 32768.0,
-                                           715.0 / 65536.0};
-    const T below = z + inside;
-    const T root = math::sqrt(below);
-    const T first = quotient(T{1}, root + outside);  // 0: no gradient yet, m = 0
-    const T ratio = quotient(z, below);
-    const T share = root * first;
-    T q[n_terms] = {T{1}};
-    T power = T{1};
-    T total = moments[0];
-#pragma GCC unroll 16
+    const double below = v * start + inside;
+    if (below == 0.0 && outside == 0.0) return 0.0;  // no gradient yet, m = 0
+    const double ratio = below == 0.0 ? 0.0 : v * start / below;
+    double root[n_terms];
+    double f[n_terms];
+    root[0] = math::sqrt(below);
+    f[0] = 1.0 / (root[0] + outside);
+    double total = f[0] * moments[0];
     for (std::size_t j = 1; j < n_terms; ++j) {
-      T convolved = T{0};
-#pragma GCC unroll 16
-      for (std::size_t l = 1; l <= j; ++l) convolved += static_cast<T>(binomials[l]) * q[j - l];
-      q[j] = -share * convolved;
-      power *= ratio;
-      total += moments[j] * (power * q[j]);
+      const double number = static_cast<double>(j);
+      root[j] = root[j - 1] * ratio * ((1.5 - number) / number);
+      double convolved = 0.0;
+      for (std::size_t l = 1; l <= j; ++l) convolved += root[l] * f[j - l];
+      f[j] = -f[0] * convolved;
+      total += f[j] * moments[j];
     }
-    return first * total;
+    return total;
   }
-};
-
-// The same in T for coordinates that missed the same steps.
-template <class T>
-struct AveragedRow {
-  AveragedRow() = default;
-  AveragedRow(const AveragedSteps& steps, const Root<double>& root)
-      : shrink(static_cast<T>(steps.shrink)),
-        keep1(static_cast<T>(steps.keep1)),
-        keep2(static_cast<T>(steps.keep2)),
-        start(static_cast<T>(steps.start)),
-        inside(static_cast<T>(root.inside)),
-        outside(static_cast<T>(root.outside)) {
-    for (std::size_t j = 0; j < AveragedSteps::n_terms; ++j) moments[j] = static_cast<T>(steps.moments[j]);
-  }
-
-  T shrink = T{1};
-  T keep1 = T{1};
-  T keep2 = T{1};
-  T start = T{1};
-  T inside = T{0};
-  T outside = T{0};
-  T moments[AveragedSteps::n_terms] = {};
 };
 
 // (w, m) <- A (w, m): momentum carries w on, and the pull of L2 feeds it.

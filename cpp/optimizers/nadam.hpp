@@ -66,7 +66,6 @@ struct Nadam : RuleDefaults {
 
   // As for Adam (adam.hpp): without gradients only the momentum term is left.
   using Idle = AveragedSteps;
-  static constexpr std::size_t under_root = 1;  // the slot
   static constexpr bool has_spending = true;
   static bool can_idle(const Decay& decay) { return decay.l2 == 0.0 && decay.l1 == 0.0; }
   std::size_t spent_after() const { return complete_after(beta1 / math::sqrt(beta2)); }
