@@ -236,6 +236,15 @@ def test_whole_raw_data_need_no_scaler(data_folder, name, dense):
         assert model.fit(X, y).converged_
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["breast_cancer", "covtype", "protein"])
+def test_the_default_needs_no_scaler(data_folder, name):
+    X, y = raw(data_folder, name)
+    model = LogisticRegression(tol=1e-6).fit(X, y)
+    assert model.converged_
+    assert model.relative_gap_ <= 1e-6
+
+
 def test_news20_and_a9a_stay_as_they_are(data_folder):
     """The default draws evenly there, with plain steps."""
     for name, positive in [("a9a", [1]), ("news20", range(1, 6))]:

@@ -166,7 +166,7 @@ def test_what_goes_on_with_the_other_kind_of_rows() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"projection": ("l2", 1.0)}, "projection goes with optimizer='sgd' only"),
+        ({"projection": ("l2", 1.0)}, "takes no projection"),
         ({"learning_rate": "dog"}, "goes with optimizer='sgd'"),
         ({"optimizer_options": {"gamma": 0.9}}, "no parameter 'gamma'"),
     ],

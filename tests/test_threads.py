@@ -57,6 +57,28 @@ def test_n_threads_does_not_show_in_the_result(name, layout, solver):
     assert len(results) == 1
 
 
+CLASSES = np.digitize(X @ COEF + RNG.logistic(size=ROWS), [-1.0, 1.0])
+SEVERAL = {
+    "multinomial": (LogisticRegression(C=0.01), CLASSES),
+    "targets": (Ridge(alpha=10.0), np.column_stack([X @ COEF, X[:, 1] * X[:, 2]])),
+}
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("solver", ["sag", "saga", "svrg", "newton"])
+@pytest.mark.parametrize("name", SEVERAL)
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_n_threads_does_not_show_in_several_outputs(name, solver, layout):
+    estimator, target = SEVERAL[name]
+    estimator.set_params(solver=solver, max_iter=3, tol=0.0, check_interval=1, random_state=0)
+    results = set()
+    for n in (1, 2, 3):
+        model = estimator.set_params(n_threads=n).fit(LAYOUTS[layout], target, WEIGHT)
+        parts = (model.coef_, model.intercept_, model.dual_gap_)
+        results.add(b"".join(np.asarray(part).tobytes() for part in parts))
+    assert len(results) == 1
+
+
 PROGRAM = """
 import hashlib
 from test_threads import LABELS, LAYOUTS, SOLVERS, LogisticRegression, bits

@@ -63,7 +63,8 @@ class Descent {
         make_descent_rule(options.optimizer, options.optimizer_options, WhiteningOptions::of_data());
     const bool is_plain = std::holds_alternative<Sgd>(rule) && !whitening;
     std::visit([&](const auto& of_rule) { check_rule(of_rule, rows.X.n_rows); }, rule);
-    if (whitening && options.ball != Ball::none) throw std::invalid_argument("optimizer 'whitening' takes no projection.");
+    if (whitening && options.ball != Ball::none)
+      throw std::invalid_argument("optimizer 'whitening' takes no projection.");
     if (!is_plain) moved_.resize(rows.X.n_columns);
     const bool follows_gradients = Schedule::follows_gradients(options.schedule);
     if (follows_gradients && (!is_plain || l1_ > 0 || options.ball == Ball::l1)) {
