@@ -242,6 +242,24 @@ def test_slopes_tell_linear_from_sublinear(loss):
         assert history["objective"][-1] - f_star < 1e-4 * gaps[1]
 
 
+def test_gradient_descent_without_strong_convexity_is_sublinear():
+    """F - min F <= L |w*|^2 / (2 t), twice that as steps are searched; a power of t between 1 and 2.
+
+    Least squares with eigenvalues 1/k^2, k = 1..50, L = 1, min F = 0: no curvature to rely on before
+    thousands of steps.
+    """
+    rng = np.random.default_rng(0)
+    n, k = 200, np.arange(1, 51)
+    X = np.linalg.qr(rng.normal(size=(n, len(k))))[0] * np.sqrt(n) / k
+    w_star = 1 / np.sqrt(k)
+    problem = Problem(X, X @ w_star, np.ones(n), "squared", 1.0, 0.0, 0.0, intercept=False)
+    steps = np.array([10, 40, 160])
+    gaps = run(problem, 160, solver="gradient_descent", seed=0)["objective"][steps - 1]
+    assert np.all(gaps <= w_star @ w_star / steps)
+    slopes = np.diff(np.log(gaps)) / np.diff(np.log(steps))
+    assert np.all((slopes > -2) & (slopes < -1))
+
+
 # --- Finite sums -----------------------------------------------------------------------------
 
 
