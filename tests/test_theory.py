@@ -243,10 +243,10 @@ def test_slopes_tell_linear_from_sublinear(loss):
 
 
 def test_gradient_descent_without_strong_convexity_is_sublinear():
-    """F - min F <= L |w*|^2 / (2 t), twice that as steps are searched; a power of t between 1 and 2.
+    """F - min F <= L |w*|^2 / (2 t), twice that as steps are searched; a power -1 to -2 of t.
 
-    Least squares with eigenvalues 1/k^2, k = 1..50, L = 1, min F = 0: no curvature to rely on before
-    thousands of steps.
+    Least squares with eigenvalues 1/k^2, k = 1..50, L = 1, min F = 0: no curvature to rely on
+    before thousands of steps.
     """
     rng = np.random.default_rng(0)
     n, k = 200, np.arange(1, 51)
