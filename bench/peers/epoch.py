@@ -140,52 +140,66 @@ def compare(
     return tuple(median(seconds) for seconds in times)
 
 
-def main() -> None:
-    """Print the table."""
-    parser = argparse.ArgumentParser(description="One SAG epoch beside scikit-learn's.")
-    parser.add_argument("--epochs", type=int, default=10, help="between the two fits of a pair")
-    parser.add_argument("--repeats", type=int, default=7, help="of each pair")
-    arguments = parser.parse_args()
-    print(f"kernels: {_core.isa()}, load average at the start: {os.getloadavg()[0]:.1f}\n")
+def print_sag(epochs: int, repeats: int) -> None:
+    """Print the table of SAG."""
     print(
-        "| data | X | scikit-learn, ms | finitesum, ms | ns per entry | ratio | target "
+        "\n| data | X | scikit-learn, ms | finitesum, ms | ns per entry | ratio | target "
         "| with checks | target |\n|---|---|--:|--:|--:|--:|--:|--:|--:|"
     )
-    with threadpool_limits(1), warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)  # tol=0 asks for it
-        for task in TASKS:
+    for task in TASKS:
+        try:
+            data = load_dataset(task.name, task.dtype)
+        except FileNotFoundError:
+            print(f"| {task.name} | skipped: not in {data_folder()} |||||||")
+            continue
+        theirs, ours, ours_checked = compare(
+            data, (scikit_learn, unchecked, checked), epochs, repeats
+        )
+        n, p = data.X.shape
+        print(
+            f"| {task.name} | {n} x {p} {np.dtype(task.dtype)} | {1e3 * theirs:.2f} "
+            f"| {1e3 * ours:.2f} | {1e9 * ours / data.n_stored:.2f} | {ours / theirs:.2f} "
+            f"| {task.target:.2f} | {ours_checked / ours:.2f} | {CHECK_TARGET:.2f} |",
+            flush=True,
+        )
+
+
+def print_sgd(epochs: int, repeats: int) -> None:
+    """Print the tables of stochastic gradient descent."""
+    for heading, makers, target in (
+        ("scikit-learn's SGD, ms | SGD, ms", (scikit_learn_sgd, finitesum_sgd), SGD_TARGET),
+        ("SGD, no penalty, ms | AdaGrad, ms", (plain_steps, adagrad_steps), ADAGRAD_TARGET),
+        ("SGD, L1, ms | AdaGrad, ms", (plain_l1_steps, adagrad_l1_steps), ADAGRAD_TARGET),
+    ):
+        print(f"\n| data | {heading} | ratio | target |\n|---|--:|--:|--:|--:|")
+        for task in TASKS[:2]:
             try:
                 data = load_dataset(task.name, task.dtype)
             except FileNotFoundError:
-                print(f"| {task.name} | skipped: not in {data_folder()} |||||||")
                 continue
-            theirs, ours, ours_checked = compare(
-                data, (scikit_learn, unchecked, checked), arguments.epochs, arguments.repeats
-            )
-            n, p = data.X.shape
+            one, other = compare(data, makers, epochs, repeats)
             print(
-                f"| {task.name} | {n} x {p} {np.dtype(task.dtype)} | {1e3 * theirs:.2f} "
-                f"| {1e3 * ours:.2f} | {1e9 * ours / data.n_stored:.2f} | {ours / theirs:.2f} "
-                f"| {task.target:.2f} | {ours_checked / ours:.2f} | {CHECK_TARGET:.2f} |",
+                f"| {task.name} | {1e3 * one:.2f} | {1e3 * other:.2f} | {other / one:.2f} "
+                f"| {target:.2f} |",
                 flush=True,
             )
-        for heading, makers, target in (
-            ("scikit-learn's SGD, ms | SGD, ms", (scikit_learn_sgd, finitesum_sgd), SGD_TARGET),
-            ("SGD, no penalty, ms | AdaGrad, ms", (plain_steps, adagrad_steps), ADAGRAD_TARGET),
-            ("SGD, L1, ms | AdaGrad, ms", (plain_l1_steps, adagrad_l1_steps), ADAGRAD_TARGET),
-        ):
-            print(f"\n| data | {heading} | ratio | target |\n|---|--:|--:|--:|--:|")
-            for task in TASKS[:2]:
-                try:
-                    data = load_dataset(task.name, task.dtype)
-                except FileNotFoundError:
-                    continue
-                one, other = compare(data, makers, arguments.epochs, arguments.repeats)
-                print(
-                    f"| {task.name} | {1e3 * one:.2f} | {1e3 * other:.2f} | {other / one:.2f} "
-                    f"| {target:.2f} |",
-                    flush=True,
-                )
+
+
+METHODS = {"sag": print_sag, "sgd": print_sgd}
+
+
+def main() -> None:
+    """Print the tables."""
+    parser = argparse.ArgumentParser(description="One epoch beside scikit-learn's.")
+    parser.add_argument("--methods", nargs="+", choices=METHODS, default=list(METHODS))
+    parser.add_argument("--epochs", type=int, default=10, help="between the two fits of a pair")
+    parser.add_argument("--repeats", type=int, default=7, help="of each pair")
+    arguments = parser.parse_args()
+    print(f"kernels: {_core.isa()}, load average at the start: {os.getloadavg()[0]:.1f}")
+    with threadpool_limits(1), warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # tol=0 asks for it
+        for method in arguments.methods:
+            METHODS[method](arguments.epochs, arguments.repeats)
 
 
 if __name__ == "__main__":
