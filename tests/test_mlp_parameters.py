@@ -296,7 +296,7 @@ def test_label_smoothing_bounds_what_is_learned() -> None:
     """With share s the best prediction for rows of one label is 1 - s + s / K."""
     X, y = np.eye(3), np.array([0, 1, 2])
     options = {"hidden_layer_sizes": (), "solver": "lbfgs", "alpha": 0.0, "max_iter": 500,
-               "tol": 1e-9}  # fmt: skip
+               "tol": 1e-9, "random_state": 0}  # fmt: skip
     for labels, X_of in ((y, X), (y[:2], X[:2])):
         found = MLPClassifier(label_smoothing=0.3, **options).fit(X_of, labels).predict_proba(X_of)
         np.testing.assert_allclose(np.diag(found), 0.7 + 0.3 / len(labels), atol=1e-5)
