@@ -4,7 +4,7 @@ python docs/gallery/whitening.py [FILE] [--quick]
 
 After J. Lafond, N. Vasilache, L. Bottou (arXiv:1705.09319, 2017), whose network on CIFAR10 is
 C6(5x5)-P2-C16(5x5)-F84-F16-F10: here it reads MNIST, beside a multilayer perceptron. Three ways of
-plain steps, each with the learning rate, of two or three, that ends with the lowest cost: with batch
+plain steps, each with the learning rate of a few that ends with the lowest cost: with batch
 normalization, in whitened coordinates, and in these after two epochs with batch normalization.
 Costs are means of the cross-entropy over all digits learned, after each epoch; time is that of the
 epochs alone, of one thread's CPU.
