@@ -171,7 +171,7 @@ def test_s98_with_strong_convexity_averages_are_of_1_over_t():
 
 def test_s98_without_strong_convexity_gaps_are_of_1_over_root_t():
     """Steps B / sqrt(t) in the ball of radius B: the last iterate is below (D^2 / B + B G^2)
-    (2 + log T) / sqrt(T), D = 2 B, G = 1 (Shamir and Zhang, theorem 2); averages do better."""
+    (2 + log T) / sqrt(T), D = 2 B, G = 1 (Shamir and Zhang, theorem 2); an average wins late."""
     A, y, F = hinge_problem(0.0)
     B, epochs = 2.0, (1, 4, 16)
     common = {"penalty": "none", "ball": "l2", "radius": B}
