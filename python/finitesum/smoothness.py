@@ -140,14 +140,11 @@ def smoothness_report(
     if not 0.0 <= l1_ratio <= 1.0:
         raise ValueError(f"l1_ratio must be in [0, 1], got {l1_ratio}")
     weight = sample_weights(sample_weight, X)
-    share = np.ones(len(y)) if weight is None else weight * len(y) / total_weight(weight, len(y))
-    curvature = 0.5 if loss == "multinomial" else _core.loss_smoothness(loss, loss_parameter)
-    # of rows of zeros, any number will do: 0 inf is none
-    rows = share * (row_norms(X, squared=True).astype(np.float64) + fit_intercept)
-    with np.errstate(invalid="ignore"):
-        L_i = np.where(rows > 0.0, curvature * rows, 0.0)
+    curvature = _curvature(loss, loss_parameter)
+    squares = row_norms(X, squared=True).astype(np.float64)
+    L_i = row_smoothness(squares, weight, loss, loss_parameter, fit_intercept)
     L_max, L_mean = float(L_i.max()), float(L_i.mean())
-    L = min(curvature * _largest_eigenvalue(X, share, fit_intercept), L_mean)
+    L = min(curvature * _largest_eigenvalue(X, _shares(weight, len(y)), fit_intercept), L_mean)
     mu = alpha * (1.0 - l1_ratio)
     return SmoothnessReport(
         loss=loss,
@@ -161,7 +158,7 @@ def smoothness_report(
         condition_number=(L_max + mu) / mu if mu > 0.0 else np.inf,
         epsilon=epsilon,
         passes={
-            method: _passes(method, len(y), constant + mu, mu, epsilon)
+            method: predicted_passes(method, len(y), constant + mu, mu, epsilon)
             for method, constant in (
                 ("sg", L_max),
                 ("gd", L),
@@ -174,7 +171,31 @@ def smoothness_report(
     )
 
 
-def _passes(method: str, n: int, L: float, mu: float, epsilon: float) -> float:
+def row_smoothness(
+    row_squares: NDArray[np.float64],
+    weight: NDArray[np.float64] | None,
+    loss: str,
+    loss_parameter: float,
+    fit_intercept: bool,
+) -> NDArray[np.float64]:
+    """Compute the L_i from the squared norms of the rows."""
+    rows = _shares(weight, len(row_squares)) * (row_squares + fit_intercept)
+    # of rows of zeros, any number will do: 0 inf is none
+    with np.errstate(invalid="ignore"):
+        return np.where(rows > 0.0, _curvature(loss, loss_parameter) * rows, 0.0)
+
+
+def _shares(weight: NDArray[np.float64] | None, n: int) -> NDArray[np.float64]:
+    """Compute n s_i / S."""
+    return np.ones(n) if weight is None else weight * n / total_weight(weight, n)
+
+
+def _curvature(loss: str, loss_parameter: float) -> float:
+    return 0.5 if loss == "multinomial" else _core.loss_smoothness(loss, loss_parameter)
+
+
+def predicted_passes(method: str, n: int, L: float, mu: float, epsilon: float) -> float:
+    """Predict the passes over n rows until F - min F is epsilon of what it was."""
     if mu == 0.0 or np.isinf(L):
         return np.inf
     return theory.evaluations(method.split("-")[0], n, L, mu, epsilon) / n

@@ -6,15 +6,22 @@ from numbers import Integral, Real
 from typing import Any, ClassVar
 
 import numpy as np
-import scipy.sparse as sp
 from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.extmath import safe_sparse_dot
 
 from finitesum import _core
-from finitesum._findings import data_findings, summarize
+from finitesum._findings import Finding
 from finitesum._fit_result import FitResult
 from finitesum._validation import core_matrix, draw_seed
+from finitesum.linear._convergence import convergence_message
+from finitesum.linear._findings import (
+    fit_findings,
+    separable_finding,
+    separated_objective,
+    summed,
+)
 from finitesum.linear._model import LinearModel
 from finitesum.linear._resume import Resume
 from finitesum.linear._solve import (
@@ -22,7 +29,6 @@ from finitesum.linear._solve import (
     Control,
     Problem,
     Start,
-    convergence_message,
     merged_history,
     relative_gap,
     solve_outputs,
@@ -104,7 +110,7 @@ class LinearEstimator(LinearModel):
             type(self).__name__,
             results,
             control,
-            lambda: self._data_advice(X, weight),
+            lambda k: self._findings(X, targets.of(k), weight, problems[k], results[k]),
         )
         if message is not None:
             warnings.warn(message, ConvergenceWarning, stacklevel=3)
@@ -129,19 +135,23 @@ class LinearEstimator(LinearModel):
             keep_state=bool(self.warm_start),
         )
 
-    def _data_advice(self, X: Any, weight: NDArray[np.float64] | None) -> str | None:
-        """One pass over X for the one change that helps; None if the data look sound."""
-        found = data_findings(
-            summarize(X, weight),
+    def _findings(
+        self,
+        X: Any,
+        target: NDArray[Any],
+        weight: NDArray[np.float64] | None,
+        problem: Problem,
+        result: FitResult,
+    ) -> list[Finding]:
+        """Look for what hurts the fit of an output, see `finitesum.diagnose`."""
+        X = summed(X)
+        return fit_findings(
+            X,
             weight,
-            fit_intercept=bool(self.fit_intercept),
-            sampling=self.sampling,
-            sparse=sp.issparse(X),
+            problem,
+            self,
+            lambda: separable_finding(_separation(X, target, weight, problem, result)),
         )
-        if not found:
-            return None
-        message = found[0].message
-        return f"{message[0].upper()}{message[1:]}. {found[0].change}"
 
     def _set_report(self, results: list[FitResult]) -> None:
         self.n_iter_ = self._epochs([r["n_iter"] for r in results])
@@ -163,6 +173,28 @@ class LinearEstimator(LinearModel):
     def _epochs(self, n_iter: list[int]) -> Any:
         """Give ``n_iter_`` the form it has in scikit-learn's class of the same name."""
         return _per_output(n_iter)
+
+
+def _separation(
+    X: Any,
+    target: NDArray[Any],
+    weight: NDArray[np.float64] | None,
+    problem: Problem,
+    result: FitResult,
+) -> float:
+    """Objective of the best multiple of what was fitted over the null model's; inf if it errs."""
+    scores = safe_sparse_dot(X, np.atleast_2d(result["coef"]).T) + result["intercept"]
+    if problem.n_classes is None:  # bits
+        positive = np.unpackbits(target, count=len(scores), bitorder="little").astype(bool)
+        margins = np.where(positive[:, np.newaxis], scores, -scores)
+    else:
+        own = np.arange(problem.n_classes) == target[:, np.newaxis]
+        margins = np.where(own, np.inf, scores[own][:, np.newaxis] - scores)
+    weight = np.ones(len(scores)) if weight is None else weight
+    rows = weight > 0.0
+    share = weight[rows] / weight[rows].sum()
+    bound = separated_objective(margins[rows], share, result["coef"], problem)
+    return bound / result["null_objective"]
 
 
 def _per_output(values: list[Any]) -> Any:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from finitesum import _core, theory
+from finitesum import _core
 from finitesum._fit_result import FitResult, MultiFitResult, Outcome, Run
 from finitesum._validation import CoreMatrix
 from finitesum.linear._progress import Show, open_progress
@@ -20,9 +20,6 @@ from finitesum.linear._targets import Targets
 Callback = Callable[[dict[str, float]], bool | None]
 Monitor = Callable[[dict[str, float]], bool]
 Start = tuple[NDArray[np.float64], NDArray[np.float64]]
-
-# More than so many times the epochs run: max_iter is not what to change.
-_REACHABLE = 20
 
 # Outputs fitted together at most: sag, saga and svrg keep a number per sample for each of them.
 _MOST_TOGETHER = 64
@@ -306,75 +303,6 @@ def relative_gap(result: Outcome) -> float:
     if null > 0.0:
         return gap / null
     return 0.0 if gap <= 0.0 else math.inf
-
-
-def convergence_message(
-    estimator_name: str,
-    results: list[FitResult],
-    control: Control,
-    data_advice: Callable[[], str | None],
-) -> str | None:
-    """Say what stopped the fit short of tol, how far it came and what to change.
-
-    `data_advice` looks for the change in the data; it is called only where it is used.
-    """
-    short = [r for r in results if not r["converged"] and r["stopping"] != "callback"]
-    if not short:
-        return None
-    worst = max(short, key=relative_gap)
-    gap = relative_gap(worst)
-    reached = (
-        f"a relative duality gap of {gap:.1e}" if math.isfinite(gap) else "no finite duality gap"
-    )
-    which = (
-        f" ({len(short)} of {len(results)} outputs, the worst of them here)"
-        if len(results) > 1
-        else ""
-    )
-    solver, epochs = worst["solver"], worst["n_iter"]
-    cause, advice = {
-        "no progress": (
-            "rounding keeps every further step from lowering the objective",
-            "The coefficients are as good as this data allows; raise tol or scale the features.",
-        ),
-        "time_limit": (
-            "time_limit ended the fit",
-            "The coefficients are usable as they are. Raise time_limit or tol to converge.",
-        ),
-        "interrupted": (
-            "the fit was interrupted",
-            "The coefficients are usable as they are; warm_start=True continues from them"
-            + ("." if math.isfinite(gap) else ", and finitesum.certify tells how good they are."),
-        ),
-    }.get(worst["stopping"], ("the fit did not converge", ""))
-    if not advice:
-        advice = (
-            # bad scaling does not slow these down
-            (data_advice() if solver not in ("newton", "newton-cg", "cd") else None)
-            or _more_epochs(worst, control.tol)
-            or "Raise max_iter or tol, or try another solver."
-        )
-    return (
-        f"{estimator_name}: {cause}{which}: solver {solver!r} reached {reached} "
-        f"in {epochs} epochs, tol={control.tol:g}. {advice}"
-    )
-
-
-def _more_epochs(result: FitResult, tol: float) -> str | None:
-    """Advise the max_iter that reaches tol at the rate of this fit, if that is within reach."""
-    gap, history = relative_gap(result), result["history"]
-    tail = {key: values[len(values) // 2 :] for key, values in history.items()}
-    try:
-        per_pass = theory.rate(tail)
-    except ValueError:  # no finite gap, or a single check
-        return None
-    if not (per_pass < 0.0 < tol < gap):
-        return None
-    passes_per_epoch = history["passes"][-1] / result["n_iter"]
-    needed = result["n_iter"] + math.log(gap / tol) / (-per_pass * passes_per_epoch)
-    if needed > _REACHABLE * result["n_iter"]:
-        return None
-    return f"At the rate of this fit, max_iter={math.ceil(1.2 * needed)} would reach tol."
 
 
 def merged_history(histories: list[dict[str, NDArray[np.float64]]]) -> dict[str, Any]:
