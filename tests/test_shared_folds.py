@@ -6,11 +6,26 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 from numpy.typing import NDArray
+from sklearn.model_selection import KFold
 
-from finitesum import LogisticRegressionCV, RidgeCV, _core
-from finitesum.linear._shared_folds import fold_groups
+from finitesum import (
+    ElasticNet,
+    ElasticNetCV,
+    LassoCV,
+    LogisticRegressionCV,
+    RidgeCV,
+    _core,
+    certify,
+)
+from finitesum.linear._shared_folds import fold_groups, shared_solver
+from finitesum.linear._solve import Problem
 
 ALPHAS = [0.3, 0.03, 0.001]
+GIVEN: dict[str, Any] = {
+    "l1_ratio": 0.0, "loss": "logistic", "loss_parameter": 1.0, "fit_intercept": True,
+    "solver": "newton", "tol": 1e-11, "max_iter": 20_000, "check_interval": 0, "n_threads": 1,
+    "seed": 0, "monitor": None,
+}  # fmt: skip
 
 
 def problem(loss: str, n: int = 120, p: int = 9) -> tuple[Any, NDArray[np.float64], Any]:
@@ -23,20 +38,16 @@ def problem(loss: str, n: int = 120, p: int = 9) -> tuple[Any, NDArray[np.float6
     return X, (np.sign(y) if loss == "logistic" else y), weights
 
 
-def fit_folds(X: Any, y: Any, weights: Any, **options: Any) -> list[tuple[Any, Any, Any]]:
-    steps: list[tuple[Any, Any, Any]] = []
+def fit_folds(X: Any, y: Any, weights: Any, **options: Any) -> list[tuple[Any, ...]]:
+    steps: list[tuple[Any, ...]] = []
     K = len(weights)
     alphas = np.outer(ALPHAS, np.linspace(1.0, 1.2, K))
     if sp.issparse(X):
         X = (X.data, X.indices, X.indptr, X.shape[1])
-    given: dict[str, Any] = {
-        "loss": "logistic", "loss_parameter": 1.0, "fit_intercept": True, "solver": "newton",
-        "tol": 1e-11, "max_iter": 20_000, "check_interval": 0, "n_threads": 1, "seed": 0,
-        "monitor": None, **options,
-    }  # fmt: skip
+    given = {**GIVEN, **options}
     _core.fit_folds(
         X, y, weights.ravel(), alphas.ravel(), n_folds=K, n_steps=len(ALPHAS),
-        report=lambda *step: steps.append(step), **given,
+        report=lambda outcomes, w, b, _: steps.append((outcomes, w, b)), **given,
     )  # fmt: skip
     return steps
 
@@ -67,6 +78,60 @@ def test_together_as_one_by_one(solver: str, loss: str, fit_intercept: bool, spa
             assert outcome["dual_gap"] <= 1.01e-11 * outcome["null_objective"] + rounding
             np.testing.assert_allclose(coef[k], single["coef"], atol=2e-4)
             assert intercept[k] == pytest.approx(single["intercept"], abs=2e-4)
+
+
+def training_folds(n: int, how: str) -> NDArray[np.float64]:
+    """Weights of four folds: cut, as a bootstrap draws them, or with little in common."""
+    rng = np.random.default_rng(5)
+    weight = rng.uniform(0.5, 2.0, n)
+    if how == "bootstrap":  # every fold's rows weigh differently
+        return weight * rng.poisson(1.0, (4, n))
+    if how == "many groups":  # every second row in a group of its own
+        return weight * (rng.random((4, n)) < 0.5)
+    return weight * (rng.permutation(n) % 4 != np.arange(4)[:, np.newaxis])
+
+
+@pytest.mark.parametrize("sparse", [False, True], ids=["dense", "sparse"])
+@pytest.mark.parametrize("how", ["cut", "bootstrap", "many groups"])
+@pytest.mark.parametrize("l1_ratio", [0.0, 0.5, 1.0])
+@pytest.mark.parametrize("n", [8, 120])
+def test_least_squares_along_a_path(l1_ratio: float, how: str, sparse: bool, n: int) -> None:
+    X, y, _ = problem("squared", n)
+    weights = training_folds(n, how)
+    steps = fit_folds(
+        sp.csr_array(X) if sparse else X, y, weights, loss="squared", l1_ratio=l1_ratio, n_threads=2
+    )
+    for alpha, (outcomes, coef, intercept) in zip(ALPHAS, steps, strict=True):
+        for k, outcome in enumerate(outcomes):
+            of_fold = alpha * (1.0 + 0.2 * k / 3)
+            model = ElasticNet(alpha=of_fold, l1_ratio=l1_ratio, solver="newton", tol=1e-13)
+            model.fit(X, y, sample_weight=weights[k])
+            assert outcome["converged"]
+            assert outcome["n_iter"] <= 2  # the model is the problem
+            assert outcome["objective"] == pytest.approx(model.objective_, rel=1e-10)
+            found = certify(
+                coef[k], intercept[k], X, y, loss="squared", alpha=of_fold, l1_ratio=l1_ratio,
+                sample_weight=weights[k],
+            )  # fmt: skip
+            assert found.gap <= 1.1e-11 * outcome["null_objective"] + 1e-15
+            assert outcome["objective"] == pytest.approx(found.objective, rel=1e-13)
+
+
+def test_margins_are_those_of_all_rows() -> None:
+    X, y, weights = problem("logistic")
+    for solver, loss in (("newton", "logistic"), ("newton", "squared"), ("sdca", "logistic")):
+        seen = []
+        given = {**GIVEN, "solver": solver, "loss": loss}
+
+        def report(_: Any, coef: Any, intercept: Any, margins: Any, seen: Any = seen) -> None:
+            for w, z in zip(coef, margins, strict=True):
+                seen.append(z is not None)
+                if z is not None:
+                    np.testing.assert_allclose(z, X @ w, atol=1e-12)
+
+        alphas = np.full(3, 0.1)
+        _core.fit_folds(X, y, weights.ravel(), alphas, n_folds=3, n_steps=1, report=report, **given)
+        assert seen == [solver == "newton"] * 3
 
 
 @pytest.mark.parametrize("solver", ["newton", "sdca"])
@@ -115,9 +180,35 @@ def test_the_solver_named_is_the_one_that_runs() -> None:
     np.testing.assert_allclose(scores, scores[0], rtol=3e-6)  # of the order of sqrt(tol)
 
 
+@pytest.mark.parametrize("sparse", [False, True], ids=["dense", "sparse"])
+@pytest.mark.parametrize("CV", [LassoCV, ElasticNetCV])
+def test_errors_of_a_path_do_not_depend_on_sharing(CV: Any, sparse: bool) -> None:
+    X, y, weights = problem("squared")
+    X = sp.csr_array(X) if sparse else X
+    cv = KFold(5, shuffle=True, random_state=0)
+    fits = [
+        CV(alphas=8, cv=cv, solver=s, tol=1e-12, max_iter=10_000).fit(X, y, weights[2])
+        for s in ("newton", "cd")
+    ]
+    np.testing.assert_allclose(fits[0].mse_path_, fits[1].mse_path_, rtol=1e-5)
+    assert fits[0].alpha_ == fits[1].alpha_
+    assert shared_solver(X, weights[2], [[Problem("squared", 0.1, 0.5)]], 5, fits[0]._control())
+
+
+def test_wide_least_squares_keeps_no_hessians() -> None:
+    X, _, weights = problem("squared")
+    control = LassoCV(solver="newton")._control()
+    wide = (np.ones(1), np.zeros(1, dtype=np.int32), np.array([0, 1], dtype=np.int32), 10_000)
+    for matrix, expected in ((X, "newton"), (wide, None)):
+        path = [[Problem("squared", 0.1, 1.0)]]
+        assert shared_solver(matrix, weights[0], path, 5, control) == expected
+
+
 def test_bad_requests() -> None:
     X, y, weights = problem("logistic")
     with pytest.raises(ValueError, match="unknown solver for folds 'sag'"):
         fit_folds(X, y, weights, solver="sag")
+    with pytest.raises(ValueError, match="L1 with the squared loss"):
+        fit_folds(X, y, weights, l1_ratio=0.5)
     with pytest.raises(ValueError, match="bounded second derivative"):
         fit_folds(X, np.abs(y), weights, loss="poisson")

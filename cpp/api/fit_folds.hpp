@@ -1,4 +1,4 @@
-// The entry of the core for cross-validation: fits of all folds along a path of L2 penalties, in shared passes over X.
+// The entry of the core for cross-validation: fits of all folds along a path of penalties, in shared passes over X.
 #pragma once
 
 #include <cstddef>
@@ -13,7 +13,8 @@
 
 namespace finitesum {
 
-// For each step t and fold k: min over (w, b) of (1/S_k) sum_i s_ki l(x_i.w + b, y_i) + (alpha_tk / 2) |w|^2
+// For each step t and fold k: min over (w, b) of (1/S_k) sum_i s_ki l(x_i.w + b, y_i)
+// + alpha_tk [(1 - l1_ratio) |w|^2 / 2 + l1_ratio |w|_1]
 struct FoldRequest {
   AnyMatrix X;
   Targets y;
@@ -21,6 +22,7 @@ struct FoldRequest {
   std::size_t n_folds = 0;
   const double* alphas = nullptr;  // T x K, positive
   std::size_t n_steps = 0;
+  double l1_ratio = 0;  // other than 0: for Newton with the squared loss
   std::string loss = "logistic";
   double loss_parameter = 1;
   bool fit_intercept = true;
@@ -37,6 +39,7 @@ struct FoldStep {
   std::vector<double> null_objectives;
   std::vector<double> coef;  // K x p
   std::vector<double> intercepts;
+  std::vector<const double*> margins;  // x_i.w of all n rows, until the next step; null if they are not known
 };
 
 // Calls report after every step; one that was interrupted is the last. Throws std::invalid_argument, with a message for

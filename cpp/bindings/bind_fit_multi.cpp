@@ -22,9 +22,9 @@ void define_fit_folds(py::module_& m) {
   m.def(
       "fit_folds",
       [](const py::object& X, const py::object& y, const py::object& weights, const py::object& alphas,
-         std::size_t n_folds, std::size_t n_steps, const std::string& loss, double loss_parameter, bool fit_intercept,
-         const std::string& solver, double tol, std::size_t max_iter, std::size_t check_interval, int n_threads,
-         std::uint64_t seed, const py::object& monitor, const py::object& report) {
+         std::size_t n_folds, std::size_t n_steps, double l1_ratio, const std::string& loss, double loss_parameter,
+         bool fit_intercept, const std::string& solver, double tol, std::size_t max_iter, std::size_t check_interval,
+         int n_threads, std::uint64_t seed, const py::object& monitor, const py::object& report) {
         FoldRequest request;
         request.X = matrix_view(X);
         const auto n = static_cast<py::ssize_t>(n_rows_of(request.X));
@@ -35,6 +35,7 @@ void define_fit_folds(py::module_& m) {
         request.n_folds = n_folds;
         request.alphas = data_of<double>(alphas, static_cast<py::ssize_t>(n_steps) * K, "alphas");
         request.n_steps = n_steps;
+        request.l1_ratio = l1_ratio;
         request.loss = loss;
         request.loss_parameter = loss_parameter;
         request.fit_intercept = fit_intercept;
@@ -54,15 +55,24 @@ void define_fit_folds(py::module_& m) {
             report_outcome(step.outcomes[k], step.null_objectives[k], outcome);
             outcomes.append(outcome);
           }
-          report(outcomes, hand_over(std::move(step.coef)).reshape({K, p}), hand_over(std::move(step.intercepts)));
+          py::list margins;
+          for (const double* of_fold : step.margins) {
+            if (of_fold == nullptr) {
+              margins.append(py::none());
+            } else {
+              margins.append(py::array_t<double>(n, of_fold, py::capsule(of_fold, [](void*) {})));  // a view
+            }
+          }
+          report(outcomes, hand_over(std::move(step.coef)).reshape({K, p}), hand_over(std::move(step.intercepts)),
+                 margins);
         };
         const py::gil_scoped_release released;
         fit_folds(request, of_step);
       },
       py::arg("X"), py::arg("y"), py::arg("weights"), py::arg("alphas"), py::kw_only(), py::arg("n_folds"),
-      py::arg("n_steps"), py::arg("loss"), py::arg("loss_parameter"), py::arg("fit_intercept"), py::arg("solver"),
-      py::arg("tol"), py::arg("max_iter"), py::arg("check_interval"), py::arg("n_threads"), py::arg("seed"),
-      py::arg("monitor"), py::arg("report"));
+      py::arg("n_steps"), py::arg("l1_ratio"), py::arg("loss"), py::arg("loss_parameter"), py::arg("fit_intercept"),
+      py::arg("solver"), py::arg("tol"), py::arg("max_iter"), py::arg("check_interval"), py::arg("n_threads"),
+      py::arg("seed"), py::arg("monitor"), py::arg("report"));
 }
 
 }  // namespace

@@ -25,6 +25,7 @@ class HessianSum {
                           ? 4 * block_rows
                           : std::clamp<std::size_t>(most_packed / model_.size() / block_rows, 1, 4) * block_rows),
         factors_(std::min((problem.n_rows() + block_rows - 1) / block_rows * block_rows, rows_at_once_)),
+        rows_(factors_.size()),
         strips_(n_strips_ * strip_width * factors_.size()),
         row_products_(mean_row_size(problem) * mean_row_size(problem) / 2 + 1) {}
 
@@ -38,7 +39,7 @@ class HessianSum {
       for_each_block(count, problem_.n_threads, [&](std::size_t first, std::size_t size) {
         factors_of(begin + first, size, factors_.data() + first);
       });
-      add_rows(problem_.X, begin, count);
+      add_rows(problem_.X, keep_rows(begin, count));
       control.stop_after(count * row_products_);
     }
     return !control.stopped();
@@ -47,15 +48,26 @@ class HessianSum {
  private:
   static std::size_t mean_row_size(const Problem<View>& problem) { return problem.X.n_stored() / problem.n_rows() + 1; }
 
+  // Of the rows from `begin` on those with a factor; how many.
+  std::size_t keep_rows(std::size_t begin, std::size_t count) {
+    std::size_t kept = 0;
+    for (std::size_t k = 0; k < count; ++k) {
+      rows_[kept] = begin + k;
+      factors_[kept] = factors_[k];
+      kept += factors_[k] != 0 ? 1 : 0;
+    }
+    return kept;
+  }
+
   // Dense rows, with a column of ones for the intercept, are packed times the square roots of their factors, block by
   // block; each row of tiles of the Hessian belongs to one thread.
   template <class T>
-  void add_rows(const DenseView<T>& X, std::size_t begin, std::size_t count) {
+  void add_rows(const DenseView<T>& X, std::size_t count) {
     constexpr std::size_t block = block_rows * strip_width;
     for_each_block(count, problem_.n_threads, [&](std::size_t first, std::size_t size) {
       double* strips = strips_.data() + first * strip_width * n_strips_;
       for (std::size_t k = 0; k < size; ++k)
-        pack(X.row(begin + first + k), factors_[first + k], strips + k * strip_width);
+        pack(X.row(rows_[first + k]), factors_[first + k], strips + k * strip_width);
     });
     parallel_for(n_strips_, problem_.n_threads, [&](std::size_t task) {
       const std::size_t j = n_strips_ - 1 - task;  // the longest first
@@ -69,11 +81,7 @@ class HessianSum {
   void pack(DenseRow<T> x, double factor, double* strips) const {
     constexpr std::size_t stride = block_rows * strip_width;
     const double root = std::sqrt(factor);
-    if (factor == 0) {
-      for (std::size_t j = 0; j < n_strips_; ++j) std::fill_n(strips + j * stride, strip_width, 0.0);
-    } else {
-      row_kernels(problem_.kernels, problem_.X).pack_row(root, x.values, x.size, strips, stride);
-    }
+    row_kernels(problem_.kernels, problem_.X).pack_row(root, x.values, x.size, strips, stride);
     if (problem_.fit_intercept) strips[x.size / strip_width * stride + x.size % strip_width] = root;
   }
   void add_tile(const double* a, const double* b, std::size_t count, std::size_t j, std::size_t k) {
@@ -88,7 +96,7 @@ class HessianSum {
 
   // Each thread has rows of the Hessian of its own, equal areas of its triangle.
   template <class T, class I>
-  void add_rows(const CsrView<T, I>& X, std::size_t first, std::size_t count) {
+  void add_rows(const CsrView<T, I>& X, std::size_t count) {
     const auto n_parts = static_cast<std::size_t>(problem_.n_threads);
     parallel_for(n_parts, problem_.n_threads, [&](std::size_t part) {
       const auto bound = [&](std::size_t k) {
@@ -96,7 +104,7 @@ class HessianSum {
         return k == n_parts ? model_.size() : static_cast<std::size_t>(share * static_cast<double>(model_.size()));
       };
       for (std::size_t k = 0; k < count; ++k) {
-        if (factors_[k] != 0) add_outer_product(X.row(first + k), factors_[k], bound(part), bound(part + 1));
+        add_outer_product(X.row(rows_[k]), factors_[k], bound(part), bound(part + 1));
       }
     });
   }
@@ -126,6 +134,7 @@ class HessianSum {
   std::size_t n_strips_;
   std::size_t rows_at_once_;
   std::vector<double> factors_;
+  std::vector<std::size_t> rows_;  // that they belong to
   std::vector<double> strips_;
   std::size_t row_products_;  // per row of X, on average
 };

@@ -22,6 +22,15 @@ QuadraticModel::QuadraticModel(std::size_t n_coefficients, std::size_t n_interce
 
 void QuadraticModel::clear() { std::fill(hessian_.begin(), hessian_.end(), 0.0); }
 
+void QuadraticModel::add(double factor, const QuadraticModel& other) {
+  for (std::size_t i = 0; i < hessian_.size(); ++i) hessian_[i] += factor * other.hessian_[i];
+}
+
+void QuadraticModel::set_penalty(double l1, double l2) {
+  l1_ = l1;
+  l2_ = l2;
+}
+
 bool QuadraticModel::solve(const double* w, const double* gradient, double shift, Control& control,
                            std::vector<double>& move) {
   if (!std::isfinite(trace())) return false;

@@ -27,6 +27,7 @@ class QuadraticModel {
   // Row j of the lower triangle of H; the intercepts' rows begin at n_coefficients.
   double* row(std::size_t j) { return hessian_.data() + j * size_; }
   void clear();
+  void add(double factor, const QuadraticModel& other);  // its Hessian
 
   // Writes the move to `move` (size() numbers), for H + shift I. False if that matrix is numerically singular, or
   // control stops the work.
@@ -36,6 +37,7 @@ class QuadraticModel {
   bool factorize_all(double l2, double shift, Control& control);
   void solve_factorized(std::vector<double>& right) const;
 
+  void set_penalty(double l1, double l2);
   void set_intercept(const PenalizedIntercept& intercept) { intercept_ = intercept; }
 
   double trace() const;

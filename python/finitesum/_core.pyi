@@ -92,6 +92,7 @@ def fit_folds(
     *,
     n_folds: int,
     n_steps: int,
+    l1_ratio: float,
     loss: str,
     loss_parameter: float,
     fit_intercept: bool,
@@ -102,7 +103,7 @@ def fit_folds(
     n_threads: int,
     seed: int,
     monitor: Callable[[dict[str, float]], bool] | None,
-    report: Callable[[list[Outcome], _Float, _Float], None],
+    report: Callable[[list[Outcome], _Float, _Float, list[_Float | None]], None],
 ) -> None: ...
 def suits_several_outputs(solver: str, solver_options: dict[str, Any]) -> bool: ...
 def automatic_solver(

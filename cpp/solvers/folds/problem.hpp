@@ -1,6 +1,7 @@
 // The fits of a cross-validation: K problems that share X, y and the loss. A fold is a vector of weights, zero for the
 // rows that it leaves out, and may have a penalty of its own. What is kept of a row, or of a column, for all folds
-// stands side by side, so that one reading of X serves them all. The penalty is L2, and intercepts are free.
+// stands side by side, so that one reading of X serves them all. The penalty is L2, or an elastic net with the squared
+// loss, and intercepts are free.
 #pragma once
 
 #include <algorithm>
@@ -115,18 +116,35 @@ class FoldSolver : public Solver {
   virtual void change_penalties(const std::vector<double>& l2_before) = 0;
   // What the folds have arrived at: K x p, and K intercepts.
   virtual void write(double* coef, double* intercepts) const = 0;
+  // x_i.w of fold k for all rows, those that it leaves out too; null where the solver does not keep them.
+  virtual const double* margins(std::size_t) const { return nullptr; }
 
   Certificate check(Control& control) final { return check_outputs(control).front(); }
   double finish() final { return 0; }
   void transfer(Archive&) final {}  // a path is not resumed
 };
 
-// All begin at the null models. A fold whose gap is at most its target needs nothing more.
+struct FoldSetup {
+  std::uint64_t seed;
+  std::vector<double> intercepts;  // of the null models, where all begin
+  std::vector<double> targets;     // a fold whose gap is at most its target needs nothing more
+};
+
 template <class View>
-std::unique_ptr<FoldSolver> make_fold_sdca(const FoldProblem<View>& problem, std::uint64_t seed,
-                                           const std::vector<double>& intercepts);
+std::unique_ptr<FoldSolver> make_fold_sdca(const FoldProblem<View>& problem, const FoldSetup& setup);
 template <class View>
-std::unique_ptr<FoldSolver> make_fold_newton(const FoldProblem<View>& problem, const std::vector<double>& intercepts,
-                                             const std::vector<double>& targets);
+std::unique_ptr<FoldSolver> make_fold_newton(const FoldProblem<View>& problem, const FoldSetup& setup);
+template <class View>
+std::unique_ptr<FoldSolver> make_fold_least_squares(const FoldProblem<View>& problem, const FoldSetup& setup);
+
+#define FINITESUM_FOR_FOLD_VIEW(maker, ...) \
+  template std::unique_ptr<FoldSolver> maker<__VA_ARGS__>(const FoldProblem<__VA_ARGS__>&, const FoldSetup&);
+#define FINITESUM_FOR_EACH_FOLD_VIEW(maker)                     \
+  FINITESUM_FOR_FOLD_VIEW(maker, DenseView<float>)              \
+  FINITESUM_FOR_FOLD_VIEW(maker, DenseView<double>)             \
+  FINITESUM_FOR_FOLD_VIEW(maker, CsrView<float, std::int32_t>)  \
+  FINITESUM_FOR_FOLD_VIEW(maker, CsrView<double, std::int32_t>) \
+  FINITESUM_FOR_FOLD_VIEW(maker, CsrView<float, std::int64_t>)  \
+  FINITESUM_FOR_FOLD_VIEW(maker, CsrView<double, std::int64_t>)
 
 }  // namespace finitesum

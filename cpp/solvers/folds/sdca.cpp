@@ -228,14 +228,14 @@ class Lanes {
 template <class View>
 class FoldSdca final : public FoldSolver {
  public:
-  FoldSdca(const FoldProblem<View>& problem, std::uint64_t seed, const std::vector<double>& intercepts)
-      : problem_(problem), squared_norms_(problem.n_rows()), order_(seed, problem.n_rows()) {
+  FoldSdca(const FoldProblem<View>& problem, const FoldSetup& setup)
+      : problem_(problem), squared_norms_(problem.n_rows()), order_(setup.seed, problem.n_rows()) {
     visit_rows(problem.any(), [&](std::size_t i) {
       const auto row = problem.any().X.row(i);
       squared_norms_[i] = squared_norm(problem.any().kernels, row.values, row.size);
     });
     for (const FoldRange& range : cut_folds(problem.n_folds(), problem.n_threads))
-      parts_.push_back(std::make_unique<Lanes<View>>(problem, range, squared_norms_, intercepts));
+      parts_.push_back(std::make_unique<Lanes<View>>(problem, range, squared_norms_, setup.intercepts));
   }
 
   void run_epoch(std::size_t number, Control& control) override {
@@ -296,20 +296,10 @@ class FoldSdca final : public FoldSolver {
 }  // namespace
 
 template <class View>
-std::unique_ptr<FoldSolver> make_fold_sdca(const FoldProblem<View>& problem, std::uint64_t seed,
-                                           const std::vector<double>& intercepts) {
-  return std::make_unique<FoldSdca<View>>(problem, seed, intercepts);
+std::unique_ptr<FoldSolver> make_fold_sdca(const FoldProblem<View>& problem, const FoldSetup& setup) {
+  return std::make_unique<FoldSdca<View>>(problem, setup);
 }
 
-#define FINITESUM_FOR_FOLD_VIEW(...)                                                                               \
-  template std::unique_ptr<FoldSolver> make_fold_sdca<__VA_ARGS__>(const FoldProblem<__VA_ARGS__>&, std::uint64_t, \
-                                                                   const std::vector<double>&);
-FINITESUM_FOR_FOLD_VIEW(DenseView<float>)
-FINITESUM_FOR_FOLD_VIEW(DenseView<double>)
-FINITESUM_FOR_FOLD_VIEW(CsrView<float, std::int32_t>)
-FINITESUM_FOR_FOLD_VIEW(CsrView<double, std::int32_t>)
-FINITESUM_FOR_FOLD_VIEW(CsrView<float, std::int64_t>)
-FINITESUM_FOR_FOLD_VIEW(CsrView<double, std::int64_t>)
-#undef FINITESUM_FOR_FOLD_VIEW
+FINITESUM_FOR_EACH_FOLD_VIEW(make_fold_sdca)
 
 }  // namespace finitesum

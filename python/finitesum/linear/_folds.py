@@ -24,7 +24,8 @@ from finitesum.linear._solve import Control, Problem, relative_gap, solve_output
 from finitesum.linear._targets import Targets
 
 Coef = NDArray[np.float64]
-Score = Callable[[int, Coef, Coef], float]
+Margins = NDArray[np.float64] | None
+Score = Callable[[int, Coef, Coef, Margins], float]
 Path = Callable[[float], Sequence[list[Problem]]]
 Folds = list[tuple[NDArray[np.intp], NDArray[np.intp]]]
 
@@ -73,7 +74,8 @@ def fit_fold_paths(
     control : Control
         Shared by all fits.
     score : callable
-        ``score(fold, coef, intercept)`` of a fit, coef of shape (n_outputs, n_features).
+        ``score(fold, coef, intercept, margins)`` of a fit, coef of shape (n_outputs, n_features),
+        margins X coef of the only output where that is at hand.
     n_jobs : int or None
         Threads, as joblib counts them; they share OpenMP's threads.
     keep_coef : bool, default=False
@@ -104,9 +106,11 @@ def fit_fold_paths(
     def run(fold: int, path: Path) -> list[FoldPath]:
         train = _training_weights(weight, folds[fold][0], n_samples)
         steps = path(total_weight(train, n_samples))
-        return [
-            _follow(X, targets, train, steps, control, lambda c, b: score(fold, c, b), keep_coef)
-        ]
+
+        def of_fold(coef: Coef, intercept: Coef) -> float:
+            return score(fold, coef, intercept, None)
+
+        return [_follow(X, targets, train, steps, control, of_fold, keep_coef)]
 
     def run_together(group: range, path: Path, solver: str, n_threads: int) -> list[FoldPath]:
         weights = np.array([_training_weights(weight, folds[k][0], n_samples) for k in group])
@@ -114,15 +118,14 @@ def fit_fold_paths(
         threads = replace(control, n_threads=n_threads)
         return _follow_together(
             X, targets, weights, steps, solver, threads,
-            lambda k, c, b: score(group[k], c, b), keep_coef,
+            lambda k, c, b, z: score(group[k], c, b, z), keep_coef,
         )  # fmt: skip
 
     tasks: list[tuple[int, Any]] = []
     train = _training_weights(weight, folds[0][0], n_samples)
-    solvers = [
-        shared_solver(X, train, path(total_weight(train, n_samples)), control) for path in paths
-    ]
     groups = fold_groups(len(folds))
+    total, at_most = total_weight(train, n_samples), max(len(group) for group in groups)
+    solvers = [shared_solver(X, train, path(total), at_most, control) for path in paths]
     at_once = min(jobs, len(groups) * len(paths))
     n_threads = control.n_threads and max(1, control.n_threads * jobs // at_once)
     for k, (path, solver) in enumerate(zip(paths, solvers, strict=True)):
@@ -205,16 +208,18 @@ def _follow_together(
     paths: Sequence[Sequence[list[Problem]]],
     solver: str,
     control: Control,
-    score: Callable[[int, Coef, Coef], float],
+    score: Score,
     keep_coef: bool,
 ) -> list[FoldPath]:
     found = [
         FoldPath([], [], [], [], *([] if keep_coef else None for _ in range(2))) for _ in weights
     ]
 
-    def report(outcomes: list[Outcome], coef: Coef, intercept: Coef) -> None:
+    def report(
+        outcomes: list[Outcome], coef: Coef, intercept: Coef, margins: list[Margins]
+    ) -> None:
         for k, (of_fold, outcome) in enumerate(zip(found, outcomes, strict=True)):
-            of_fold.scores.append(score(k, coef[k : k + 1], intercept[k : k + 1]))
+            of_fold.scores.append(score(k, coef[k : k + 1], intercept[k : k + 1], margins[k]))
             of_fold.n_iter.append(outcome["n_iter"])
             of_fold.relative_gaps.append(relative_gap(outcome))
             of_fold.converged.append(outcome["converged"])

@@ -1,6 +1,7 @@
 """Least squares with an elastic-net penalty whose strength is chosen by cross-validation."""
 
 from abc import abstractmethod
+from functools import cache
 from numbers import Integral, Real
 from typing import Any, ClassVar, Self
 
@@ -20,7 +21,7 @@ from finitesum._validation import (
     unchanged_on_error,
 )
 from finitesum.linear._base import LinearEstimator
-from finitesum.linear._folds import Coef, Path, fit_fold_paths, warn_unless_converged
+from finitesum.linear._folds import Coef, Margins, Path, fit_fold_paths, warn_unless_converged
 from finitesum.linear._regressor import LinearRegressor
 from finitesum.linear._solve import Problem
 from finitesum.linear._targets import Columns
@@ -114,11 +115,14 @@ class PathRegressor(LinearRegressor):
     ) -> NDArray[np.float64]:
         """Held-out mean squared errors of shape (n_l1_ratios, n_alphas, n_folds)."""
         folds = list(check_cv(self.cv).split(X, y))
-        held_out = [X[test] for _, test in folds]
+        held_out = cache(lambda fold: X[folds[fold][1]])
 
-        def error(fold: int, coef: Coef, intercept: Coef) -> float:
+        def error(fold: int, coef: Coef, intercept: Coef, margins: Margins) -> float:
             test = folds[fold][1]
-            predicted = safe_sparse_dot(held_out[fold], coef[0], dense_output=True) + intercept
+            if margins is None:
+                predicted = safe_sparse_dot(held_out(fold), coef[0], dense_output=True) + intercept
+            else:
+                predicted = margins[test] + intercept
             return float(
                 np.average(
                     (predicted - y[test]) ** 2, weights=None if weight is None else weight[test]

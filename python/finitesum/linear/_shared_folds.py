@@ -17,7 +17,11 @@ _MOST_TOGETHER = 8
 
 _SHARED_SOLVERS = ("newton", "sdca")
 
-Report = Callable[[list[Outcome], NDArray[np.float64], NDArray[np.float64]], None]
+# Numbers in the Hessians that the folds keep along a path of least squares at most: half a GiB.
+_MOST_KEPT = 1 << 26
+
+Floats = NDArray[np.float64]
+Report = Callable[[list[Outcome], Floats, Floats, list[Floats | None]], None]
 
 
 def fold_groups(n_folds: int) -> list[range]:
@@ -31,6 +35,7 @@ def shared_solver(
     X: CoreMatrix,
     weight: NDArray[np.float64],
     steps: Sequence[list[Problem]],
+    n_folds: int,
     control: Control,
 ) -> str | None:
     """Name the solver that takes the folds along a path together; None if none does.
@@ -50,7 +55,10 @@ def shared_solver(
         return None
     if first.n_classes is not None or math.isfinite(first.intercept_scaling):
         return None
-    if any(problem.l1_ratio > 0.0 or problem.alpha <= 0.0 for problem in problems):
+    if any(problem.alpha <= 0.0 for problem in problems):
+        return None
+    has_l1 = first.l1_ratio > 0.0
+    if has_l1 and first.loss != "squared":
         return None
     solver = control.solver
     if solver == "auto":
@@ -60,7 +68,7 @@ def shared_solver(
             loss=first.loss,
             loss_parameter=first.loss_parameter,
             alpha=min(problem.alpha for problem in problems),
-            l1_ratio=0.0,
+            l1_ratio=first.l1_ratio,
             fit_intercept=control.fit_intercept,
             intercept_scaling=math.inf,
             solver="auto",
@@ -70,7 +78,11 @@ def shared_solver(
             solver_options={},
             n_outputs=1,
         )
-    return solver if solver in _SHARED_SOLVERS else None
+    if solver == "newton" and first.loss == "squared":
+        n_features = X[3] if isinstance(X, tuple) else X.shape[1]
+        is_wide = n_folds * (n_features + 1) ** 2 > _MOST_KEPT
+        return None if is_wide else solver
+    return solver if solver in _SHARED_SOLVERS and not has_l1 else None
 
 
 def fit_together(
@@ -99,7 +111,8 @@ def fit_together(
     control : Control
         Shared by all fits.
     report : callable
-        ``report(outcomes, coef, intercept)`` after every step, coef of shape (n_folds, n_features).
+        ``report(outcomes, coef, intercept, margins)`` after every step, coef of shape
+        (n_folds, n_features), margins X coef of each fold for the time of the call, or None.
 
     Raises
     ------
@@ -109,11 +122,13 @@ def fit_together(
     first = paths[0][0][0]
     callback = control.callback
 
-    def of_step(outcomes: list[Outcome], coef: NDArray[np.float64], b: NDArray[np.float64]) -> None:
+    def of_step(
+        outcomes: list[Outcome], coef: Floats, b: Floats, margins: list[Floats | None]
+    ) -> None:
         if any(outcome["stopping"] == "interrupted" for outcome in outcomes):
             raise KeyboardInterrupt
         refuse_overflow(coef, b)
-        report(outcomes, coef, b)
+        report(outcomes, coef, b, margins)
 
     _core.fit_folds(
         X,
@@ -122,6 +137,7 @@ def fit_together(
         np.array([[step[0].alpha for step in path] for path in paths]).T.ravel(),
         n_folds=len(weights),
         n_steps=len(paths[0]),
+        l1_ratio=first.l1_ratio,
         loss=first.loss,
         loss_parameter=first.loss_parameter,
         fit_intercept=control.fit_intercept,

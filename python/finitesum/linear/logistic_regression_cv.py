@@ -18,6 +18,7 @@ from finitesum.linear._docstrings import with_shared_sections
 from finitesum.linear._folds import (
     Coef,
     FoldPath,
+    Margins,
     Path,
     fit_fold_paths,
     warn_unless_converged,
@@ -193,7 +194,7 @@ class LogisticRegressionCV(LogisticRegression):
         held_out = [(X[test], y[test]) for _, test in folds]
         scorer = self._scorer()
 
-        def score(fold: int, coef: Coef, intercept: Coef) -> float:
+        def score(fold: int, coef: Coef, intercept: Coef, margins: Margins) -> float:
             model = LogisticRegression()
             model.coef_, model.intercept_, model.classes_ = coef, intercept, classes
             model.n_features_in_ = coef.shape[1]

@@ -1,12 +1,13 @@
 """Ridge regression with cross-validation."""
 
+from functools import cache
 from numbers import Integral, Real
 from typing import Any, ClassVar, Self
 
 import numpy as np
 import sklearn.linear_model
 from numpy.typing import NDArray
-from sklearn.metrics import check_scoring, get_scorer_names
+from sklearn.metrics import check_scoring, get_scorer_names, r2_score
 from sklearn.model_selection import check_cv
 from sklearn.utils import check_array
 from sklearn.utils._param_validation import Interval, StrOptions
@@ -22,7 +23,7 @@ from finitesum._validation import (
 )
 from finitesum.linear._base import LinearEstimator
 from finitesum.linear._docstrings import with_shared_sections
-from finitesum.linear._folds import Coef, fit_fold_paths, warn_unless_converged
+from finitesum.linear._folds import Coef, Margins, fit_fold_paths, warn_unless_converged
 from finitesum.linear._regressor import LinearRegressor
 from finitesum.linear._solve import Problem
 from finitesum.linear._targets import Columns
@@ -193,18 +194,21 @@ class RidgeCV(LinearRegressor):
         alphas: NDArray[np.float64],
     ) -> None:
         folds = list(check_cv(self.cv).split(X, y))
-        held_out = [(X[test], y[test]) for _, test in folds]
+        held_out = cache(lambda fold: (X[folds[fold][1]], y[folds[fold][1]]))
         n_outputs = 1 if y.ndim == 1 else y.shape[1]
         scorer = check_scoring(Ridge(), scoring=self.scoring)
 
-        def score(fold: int, coef: Coef, intercept: Coef) -> float:
+        def score(fold: int, coef: Coef, intercept: Coef, margins: Margins) -> float:
+            given = {} if weight is None else {"sample_weight": weight[folds[fold][1]]}
+            if margins is not None and self.scoring is None:  # as Ridge.score
+                test = folds[fold][1]
+                return float(r2_score(y[test], margins[test] + intercept, **given))
             model = Ridge()
             single = y.ndim == 1
             model.coef_ = coef[0] if single else coef
             model.intercept_ = float(intercept[0]) if single else intercept
             model.n_features_in_ = coef.shape[1]
-            given = {} if weight is None else {"sample_weight": weight[folds[fold][1]]}
-            return float(scorer(model, *held_out[fold], **given))
+            return float(scorer(model, *held_out(fold), **given))
 
         order = np.argsort(-alphas, kind="stable")
         control = self._control()
