@@ -199,6 +199,7 @@ class Lanes {
     const bool is_finished = for_each_row_block_on(1, any, &control, [&](std::size_t first, std::size_t count) {
       for (std::size_t r = 0; r < count; ++r) {
         if (first + r + 4 < any.n_rows()) prefetch_once(any.X.row(first + r + 4));
+        if (first + r + 1 < any.n_rows()) prefetch(any.X.row(first + r + 1));
         dot_lanes(any, first + r, w_, z_.data());
         for (std::size_t k = 0; k < range_.size; ++k) z[k * block_rows + r] = z_[k] + of_fold_[k].intercept;
       }

@@ -1,6 +1,7 @@
 """Logistic regression with cross-validation."""
 
 from collections.abc import Callable
+from functools import cache
 from numbers import Integral
 from typing import Any, ClassVar, Self
 
@@ -10,6 +11,7 @@ from sklearn.metrics import get_scorer, get_scorer_names
 from sklearn.model_selection import check_cv
 from sklearn.utils import check_array
 from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.extmath import safe_sparse_dot
 from sklearn.utils.validation import check_is_fitted
 
 from finitesum._validation import core_matrix, sample_weights, total_weight, unchanged_on_error
@@ -191,15 +193,26 @@ class LogisticRegressionCV(LogisticRegression):
         Cs: NDArray[np.float64],
     ) -> list[list[FoldPath]]:
         folds = list(check_cv(self.cv, y, classifier=True).split(X, y))
-        held_out = [(X[test], y[test]) for _, test in folds]
+        held_out = cache(lambda fold: X[folds[fold][1]])
         scorer = self._scorer()
+
+        def accuracy(fold: int, coef: Coef, intercept: Coef, margins: Margins) -> float:
+            test = folds[fold][1]
+            if margins is not None and len(coef) == 1:
+                scores = margins[test, np.newaxis]
+            else:
+                scores = safe_sparse_dot(held_out(fold), coef.T, dense_output=True)
+            scores = scores + intercept
+            found = scores[:, 0] > 0.0 if len(coef) == 1 else scores.argmax(axis=1)
+            right = classes[found.astype(np.intp)] == y[test]
+            return float(np.average(right, weights=None if of_scores is None else of_scores[test]))
 
         def score(fold: int, coef: Coef, intercept: Coef, margins: Margins) -> float:
             model = LogisticRegression()
             model.coef_, model.intercept_, model.classes_ = coef, intercept, classes
             model.n_features_in_ = coef.shape[1]
             given = {} if of_scores is None else {"sample_weight": of_scores[folds[fold][1]]}
-            return float(scorer(model, *held_out[fold], **given))
+            return float(scorer(model, held_out(fold), y[folds[fold][1]], **given))
 
         def path(l1_ratio: float) -> Path:
             return lambda total: [
@@ -214,7 +227,7 @@ class LogisticRegressionCV(LogisticRegression):
             folds,
             [path(float(l1_ratio)) for l1_ratio in l1_ratios],
             control,
-            score,
+            accuracy if self.scoring in (None, "accuracy") else score,
             n_jobs=self.n_jobs,
             keep_coef=True,
         )
