@@ -238,13 +238,25 @@ class LogisticRegressionCV(LogisticRegression):
         """Set the attributes of all fits, in the order of ``Cs_``; return their epochs."""
         back = np.argsort(np.argsort(self.Cs_, kind="stable"))
         self.scores_ = np.array([[p.scores for p in by_path] for by_path in found])[..., back]
-        coefs = np.array([[p.coef for p in by_path] for by_path in found])
-        if self.fit_intercept:
-            intercepts = np.array([[p.intercept for p in by_path] for by_path in found])
-            coefs = np.concatenate([coefs, intercepts[..., np.newaxis]], axis=-1)
-        self.coefs_paths_ = coefs[:, :, back]
+        self.coefs_paths_ = self._joined(found, back)
         n_iter = np.array([[p.n_iter for p in by_path] for by_path in found], dtype=np.int64)
         return n_iter[..., back]
+
+    def _joined(self, found: list[list[FoldPath]], back: NDArray[np.intp]) -> NDArray[np.float64]:
+        """Coefficients and intercepts of all fits, in one array: filled in place, as it is large."""
+        assert found[0][0].coef is not None
+        n_outputs, p = found[0][0].coef[0].shape
+        shape = (len(found), len(found[0]), len(back), n_outputs, p + bool(self.fit_intercept))
+        joined = np.empty(shape)
+        for k, by_path in enumerate(found):
+            for at, path in enumerate(by_path):
+                assert path.coef is not None
+                assert path.intercept is not None
+                for step, place in enumerate(np.argsort(back)):
+                    joined[k, at, place, :, :p] = path.coef[step]
+                    if self.fit_intercept:
+                        joined[k, at, place, :, p] = path.intercept[step]
+        return joined
 
     def _average(self, Cs: NDArray[np.float64], l1_ratios: NDArray[np.float64]) -> None:
         """Take the mean of each fold's best."""
