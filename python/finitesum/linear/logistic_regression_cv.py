@@ -243,7 +243,7 @@ class LogisticRegressionCV(LogisticRegression):
         return n_iter[..., back]
 
     def _joined(self, found: list[list[FoldPath]], back: NDArray[np.intp]) -> NDArray[np.float64]:
-        """Coefficients and intercepts of all fits, in one array: filled in place, as it is large."""
+        """Coefficients and intercepts of all fits, in one array that is filled in place."""
         assert found[0][0].coef is not None
         n_outputs, p = found[0][0].coef[0].shape
         shape = (len(found), len(found[0]), len(back), n_outputs, p + bool(self.fit_intercept))
