@@ -12,6 +12,7 @@
 #include <memory>
 #include <vector>
 
+#include "core/large_pages.hpp"
 #include "core/parallel.hpp"
 #include "solvers/multi/problem.hpp"
 #include "solvers/problem.hpp"
@@ -55,7 +56,7 @@ class FoldColumns {
   std::size_t n_;
   std::size_t stride_;
   std::size_t offset_ = 0;
-  std::vector<double> values_;
+  LargeVector<double> values_;
 };
 
 // Neighboring folds that a thread works on. Bits do not depend on how the folds are cut: each has its own lane.
