@@ -34,6 +34,7 @@ from bench.peers.problems import Problem, objective
 
 TARGETS = (1e-2, 1e-4, 1e-6, 1e-8)  # of (F - F*) / F*
 TOLERANCES = tuple(10.0**-k for k in range(15))
+_WARM_UP = 60.0  # seconds of the fit of a few rows, which compiles
 _PATIENCE = 3600.0  # seconds of the clock until a silent process is given up
 CUT_OFF, DIED = "cut off", "the process died"
 # Timers that end the process, within compiled code too: CPU seconds and seconds of the clock.
@@ -125,6 +126,7 @@ def _serve(
     with threadpool_limits(limits.threads):
         for problem, optimum in zip(problems, optima, strict=True):
             try:
+                signal.setitimer(timer, _WARM_UP)  # some never end on so few rows
                 solver.fit(problem, few_rows(data), 0.1, limits.threads)
                 signal.setitimer(timer, limits.budget)
                 for rung in climb(solver, problem, data, optimum, limits):
