@@ -14,8 +14,8 @@ namespace {
 // `python -m bench.peers.auto` tells how well the predictions do.
 namespace ns {
 constexpr double per_row = 15;          // loss, derivative and what belongs to them, in a pass over all rows
-constexpr double newton_row = 40;       // the same in a Newton step, with curvatures and line search
-constexpr double dual_row = 50;         // order and dual step
+constexpr double newton_row = 30;       // the same in a Newton step, with curvatures and line search
+constexpr double dual_row = 80;         // order and dual step
 constexpr double stochastic_row = 30;   // draw, derivative and table
 constexpr double multinomial_row = 30;  // the same per class of a multinomial model
 constexpr double pair_of_lbfgs = 25;    // per coefficient: ten pairs
@@ -25,7 +25,7 @@ struct Entry {
   double pass, stochastic, stochastic_l1, dual, column, hessian_product, multinomial_product, multinomial_pass;
 };
 constexpr Entry dense{0.4, 1.1, 1.1, 0.6, 0.65, 0.034, 0.2, 0.2};
-constexpr Entry sparse{1.2, 3.4, 10, 2.0, 2.0, 0.5, 0.5, 0.6};
+constexpr Entry sparse{1.2, 3.4, 10, 2.0, 2.0, 0.3, 0.5, 0.6};
 }  // namespace ns
 
 class CostModel {

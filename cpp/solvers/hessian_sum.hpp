@@ -27,7 +27,8 @@ class HessianSum {
         factors_(std::min((problem.n_rows() + block_rows - 1) / block_rows * block_rows, rows_at_once_)),
         rows_(factors_.size()),
         strips_(n_strips_ * strip_width * factors_.size()),
-        row_products_(mean_row_size(problem) * mean_row_size(problem) / 2 + 1) {}
+        row_products_(mean_row_size(problem) * mean_row_size(problem) / 2 + 1),
+        is_sorted_(has_sorted_rows(problem.X)) {}
 
   // Replaces the model's Hessian; factors_of(first, count, h) tells h of a block of rows. False if control stops the
   // work.
@@ -57,6 +58,19 @@ class HessianSum {
       kept += factors_[k] != 0 ? 1 : 0;
     }
     return kept;
+  }
+
+  template <class T>
+  static bool has_sorted_rows(const DenseView<T>&) {
+    return true;
+  }
+  template <class T, class I>
+  static bool has_sorted_rows(const CsrView<T, I>& X) {
+    for (std::size_t i = 0; i < X.n_rows; ++i) {
+      const SparseRow<T, I> x = X.row(i);
+      if (!std::is_sorted(x.indices, x.indices + x.size)) return false;
+    }
+    return true;
   }
 
   // Dense rows, with a column of ones for the intercept, are packed times the square roots of their factors, block by
@@ -116,6 +130,11 @@ class HessianSum {
       if (j < begin || j >= end) continue;
       double* row = model_.row(j);
       const double factor = h * double{x.values[a]};
+      if (is_sorted_) {
+        for (std::size_t b = 0; b <= a; ++b)
+          row[static_cast<std::size_t>(x.indices[b])] += factor * double{x.values[b]};
+        continue;
+      }
       for (std::size_t b = 0; b < x.size; ++b) {
         if (x.indices[b] <= x.indices[a]) row[static_cast<std::size_t>(x.indices[b])] += factor * double{x.values[b]};
       }
@@ -137,6 +156,7 @@ class HessianSum {
   std::vector<std::size_t> rows_;  // that they belong to
   std::vector<double> strips_;
   std::size_t row_products_;  // per row of X, on average
+  bool is_sorted_;            // by columns, within each row
 };
 
 }  // namespace finitesum
