@@ -143,10 +143,10 @@ def test_what_only_sag_has_is_not_passed_over():
         found = fit(replace(wide, alpha=1.0), max_iter=1, **options)
         assert found["solver"] == "sag"
         assert "asked for" in found["auto_report"]["reason"]
-        classes = fitted(LogisticRegression(C=1.0, **options), DIGITS, 10)
+        classes = fitted(LogisticRegression(C=100.0, **options), DIGITS, 10)
         assert classes.solver_ == "sag"
         assert "asked for" in classes.auto_report_["reason"]
-    assert fitted(LogisticRegression(C=1.0), DIGITS, 10).solver_ == "lbfgs"
+    assert fitted(LogisticRegression(C=100.0), DIGITS, 10).solver_ == "lbfgs"
 
 
 def test_several_classes_take_the_cheaper_way():

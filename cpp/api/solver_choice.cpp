@@ -76,13 +76,13 @@ class CostModel {
 
  private:
   PredictedCost multinomial_lbfgs() const {
-    const double passes =
-        is_wide() ? 10 * std::pow(1 + bounded(s_.condition), 0.3) : 30 * std::pow(1 + s_.condition, 0.4);
+    const double passes = is_wide() ? 10 * std::pow(1 + bounded(s_.condition), 0.3)
+                                    : 6 * std::pow((1 + s_.condition) * s_.n_columns, 0.4);
     const double per_class = s_.n_stored * entry_.multinomial_pass + s_.n_rows * ns::multinomial_row;
     return cost("lbfgs", passes, passes * s_.n_outputs * (per_class + s_.n_columns * ns::pair_of_lbfgs));
   }
   double multinomial_sag_passes() const {
-    return is_wide() ? 10 + 4 * s_.condition : 12 + 25 * std::sqrt(s_.condition) + s_.condition;
+    return is_wide() ? 10 + 4 * s_.condition : 18 + 14 * std::sqrt(s_.condition);
   }
 
   double width() const { return (s_.n_columns + 1) * (s_.is_multinomial ? s_.n_outputs : 1); }
