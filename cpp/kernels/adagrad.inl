@@ -1,10 +1,10 @@
 // AdaGrad's step on the coordinates of a CSR row. Roots and quotients cost the most: a block of coordinates is
-// gathered, taken through them in wide registers, and put back. Blocks are short, so that one's roots are on their way
-// while another is gathered.
+// gathered, taken through them in wide registers, and put back.
 #pragma once
 
 #include "core/math.hpp"
 #include "kernels/lanes.inl"
+#include "kernels/sparse.inl"
 #include "kernels/table.hpp"
 
 namespace finitesum::FINITESUM_ISA {
@@ -34,56 +34,65 @@ struct AdagradL1Moves {
   }
 };
 
+// As many coordinates as a register holds. In arrays of this length, filled and emptied one number at a time, they stay
+// in registers: from memory a wide load would wait for the narrow stores before it.
 struct AdagradBlock {
-  static constexpr std::size_t size = 16;
-  double x[size] = {};
-  double first[size] = {};
-  double second[size] = {};
+  double x[register_width];
+  double first[register_width];
+  double second[register_width];
 };
 
-template <class Moves, class T, class I>
-FINITESUM_INLINE void adagrad_block(const T* values, const I* indices, std::size_t n, AdagradCoordinate* coordinates,
-                                    const AdagradStep& a) {
+template <class T, class I>
+FINITESUM_INLINE AdagradBlock gather(const T* values, const I* indices, const AdagradCoordinate* coordinates) {
   AdagradBlock b;
-  for (std::size_t k = 0; k < n; ++k) {
+#pragma GCC unroll 8
+  for (std::size_t k = 0; k < register_width; ++k) {
     const AdagradCoordinate& c = coordinates[static_cast<std::size_t>(indices[k])];
     b.x[k] = static_cast<double>(values[k]);
     b.first[k] = c.first;
     b.second[k] = c.second;
   }
-#pragma omp simd
-  for (std::size_t k = 0; k < AdagradBlock::size; ++k) Moves::move(a, b.x[k], b.first[k], b.second[k]);
-  for (std::size_t k = 0; k < n; ++k) {
-    coordinates[static_cast<std::size_t>(indices[k])] = {b.first[k], b.second[k]};
-  }
+  return b;
 }
 
+template <class Moves, class I>
+FINITESUM_INLINE void move_and_scatter(const AdagradStep& a, AdagradBlock b, const I* indices,
+                                       AdagradCoordinate* coordinates) {
+#pragma omp simd
+  for (std::size_t k = 0; k < register_width; ++k) Moves::move(a, b.x[k], b.first[k], b.second[k]);
+#pragma GCC unroll 8
+  for (std::size_t k = 0; k < register_width; ++k)
+    coordinates[static_cast<std::size_t>(indices[k])] = {b.first[k], b.second[k]};
+}
+
+// The last block overlaps the one before. It is gathered ahead of all moves, so that what both hold comes out alike.
 template <class Moves, class T, class I>
 void adagrad_step(const T* values, const I* indices, std::size_t nonzeros, AdagradCoordinate* coordinates,
                   const AdagradStep* step) {
   const AdagradStep a = *step;
-  constexpr std::size_t size = AdagradBlock::size;
-  std::size_t i = 0;
-  for (; i + size <= nonzeros; i += size) adagrad_block<Moves>(values + i, indices + i, size, coordinates, a);
-  if (i < nonzeros) adagrad_block<Moves>(values + i, indices + i, nonzeros - i, coordinates, a);
+  if (nonzeros < register_width) {
+    for (std::size_t i = 0; i < nonzeros; ++i) {
+      AdagradCoordinate& c = coordinates[static_cast<std::size_t>(indices[i])];
+      Moves::move(a, static_cast<double>(values[i]), c.first, c.second);
+    }
+    return;
+  }
+  const std::size_t end = nonzeros - register_width;
+  const AdagradBlock last = gather(values + end, indices + end, coordinates);
+  for (std::size_t i = 0; i < end; i += register_width) {
+    move_and_scatter<Moves>(a, gather(values + i, indices + i, coordinates), indices + i, coordinates);
+  }
+  move_and_scatter<Moves>(a, last, indices + end, coordinates);
 }
 
-// In the order of sparse_dot's sums.
 template <class Moves, class T, class I>
 double adagrad_dot(const T* values, const I* indices, std::size_t nonzeros, const AdagradCoordinate* coordinates,
                    const AdagradStep* step) {
   const AdagradStep a = *step;
-  double sums[4] = {};
-  const auto term = [=](std::size_t i) FINITESUM_INLINE_LAMBDA {
+  return sum_of_four(nonzeros, [=](std::size_t i) FINITESUM_INLINE_LAMBDA {
     const AdagradCoordinate& c = coordinates[static_cast<std::size_t>(indices[i])];
     return static_cast<double>(values[i]) * Moves::coefficient(c, a);
-  };
-  std::size_t i = 0;
-  for (; i + 4 <= nonzeros; i += 4) {
-    for (std::size_t k = 0; k < 4; ++k) sums[k] += term(i + k);
-  }
-  for (std::size_t k = 0; i < nonzeros; ++i, ++k) sums[k] += term(i);
-  return (sums[0] + sums[2]) + (sums[1] + sums[3]);
+  });
 }
 
 template <class T, class I>

@@ -3,18 +3,12 @@
 // the order of the rows, so the width of the registers leaves the bits alone.
 #pragma once
 
+#include "kernels/lanes.inl"
 #include "kernels/table.hpp"
 
 namespace finitesum::FINITESUM_ISA {
 namespace {
 
-#if defined(__AVX512F__)
-constexpr std::size_t register_width = 8;
-#elif defined(__AVX__)
-constexpr std::size_t register_width = 4;
-#else
-constexpr std::size_t register_width = 2;
-#endif
 typedef double Register __attribute__((vector_size(8 * register_width), aligned(8), may_alias));
 
 template <class T>

@@ -10,6 +10,15 @@
 namespace finitesum::FINITESUM_ISA {
 namespace {
 
+// Doubles; for what is the same at any width.
+#if defined(__AVX512F__)
+constexpr std::size_t register_width = 8;
+#elif defined(__AVX__)
+constexpr std::size_t register_width = 4;
+#else
+constexpr std::size_t register_width = 2;
+#endif
+
 struct Lanes {
   static constexpr std::size_t size = 16;
   double lane[size] = {};
