@@ -9,6 +9,7 @@
 #include "api/fit.hpp"
 #include "api/request_checks.hpp"
 #include "sgd/descent.hpp"
+#include "sgd/objective.hpp"
 
 namespace finitesum {
 namespace {
@@ -56,6 +57,9 @@ class Run {
       : request_(request),
         control_(request.time_limit, request.interrupted),
         descent_(kernels(), rows, request.options, to_mean, n_counted),
+        n_rows_(rows.X.n_rows),
+        objective_(kernels(), rows, request.options, to_mean, n_counted),
+        null_objective_(objective_.at_zero()),
         best_(rows.X.n_columns * descent_.n_outputs()),
         best_intercepts_(descent_.n_outputs()) {
     if (request.coef_init != nullptr) std::copy_n(request.coef_init, best_.size(), best_.begin());
@@ -66,9 +70,10 @@ class Run {
       Archive archive(request.state, request.state_size);
       transfer(archive);
     } else {
-      limit_ = hopeless * descent_.loss_now();
+      limit_ = overflowing * objective_.loss(best_, best_intercepts_);
       if (!(limit_ > 0)) limit_ = infinity;  // no scale to compare with: only overflow tells
     }
+    limit_ = std::max(limit_, overflowing * null_objective_);  // of other rows than the run has begun with
   }
 
   SgdResult run() {
@@ -89,13 +94,13 @@ class Run {
   }
 
  private:
-  // Times the loss at the start: what exceeds it explodes.
-  static constexpr double hopeless = 1e6;
+  static constexpr double overflowing = 1e6;  // times the loss at the start: no epoch goes on beyond
 
   std::string run_epochs(SgdResult& result) {
     while (result.n_iter < request_.options.max_iter) {
       if (control_.look()) return name_of(control_.reason());
-      if (!descent_.run_epoch(epoch_, limit_, control_)) {
+      const bool is_finite = descent_.run_epoch(epoch_, limit_, control_);
+      if (!is_finite || is_lost()) {
         restart();
         if (!(descent_.step_size() > 0)) return name_of(Stopping::no_progress);
         continue;
@@ -106,10 +111,10 @@ class Run {
       const SgdEpoch entry = look();
       result.history.push_back(entry);
       const double score = request_.validation ? entry.score : -entry.objective;
-      if (score > best_score_) keep_best(score);
+      if (score > best_score_ && (request_.validation || !is_high())) keep_best(score);
       const bool is_over = descent_.schedule().end_epoch(entry.objective, score, descent_.t());
       if (request_.monitor && request_.monitor(entry)) return name_of(Stopping::callback);
-      if (is_over) return "tol";
+      if (is_over && !is_high()) return "tol";
     }
     return name_of(Stopping::max_iter);
   }
@@ -117,20 +122,64 @@ class Run {
   SgdEpoch look() {
     SgdEpoch entry;
     entry.epoch = static_cast<double>(epoch_);
-    entry.loss = request_.options.is_exact ? descent_.loss_now() : descent_.mean_loss();
+    entry.loss = descent_.mean_loss();
+    if (request_.options.is_exact) {
+      Coefficients now = zeros();
+      descent_.read(now.coef, now.intercepts);
+      entry.loss = objective_.loss(now.coef, now.intercepts);
+    }
     entry.objective = entry.loss + descent_.penalty();
     entry.step_size = descent_.step_size();
     entry.nonzeros = descent_.nonzeros();
     entry.restarts = restarts_;
     if (request_.validation) {
-      std::vector<double> coef(best_.size());
-      std::vector<double> intercepts(best_intercepts_.size());
-      descent_.read_result(coef, intercepts);
-      entry.score = score_of(*request_.validation, coef, intercepts);
+      const Coefficients now = present();
+      entry.score = score_of(*request_.validation, now.coef, now.intercepts);
     }
     entry.seconds = control_.seconds();
     return entry;
   }
+
+  struct Coefficients {
+    std::vector<double> coef;
+    std::vector<double> intercepts;
+  };
+  Coefficients zeros() const {
+    return {std::vector<double>(best_.size()), std::vector<double>(best_intercepts_.size())};
+  }
+  // What the run would return.
+  Coefficients present() const {
+    Coefficients now = zeros();
+    descent_.read_result(now.coef, now.intercepts);
+    return now;
+  }
+
+  // Whether to begin again, judged by what the run would return: far above the null model nothing is worth keeping, and
+  // what stays clearly above it for epochs neither converges nor explodes. It may do so for a while, as the long first
+  // steps of a falling rate do. No lower than it would begin again it need not be: other rows may have led there. A
+  // loss that is zero without a model knows no scale. The draws' losses are those of the way: where they come near the
+  // null model's, or are few, a pass over the rows tells.
+  bool is_lost() {
+    constexpr double high = 2;
+    constexpr double hopeless = 10;
+    constexpr double patience = 5;  // epochs
+    constexpr std::size_t few = 4 * block_rows;
+    const bool is_near = !(descent_.peak_loss() + descent_.penalty() <= null_objective_);
+    double objective = 0;
+    if (null_objective_ > 0 && (n_rows_ <= few || is_near)) {
+      const Coefficients now = present();
+      objective = objective_.value(now.coef, now.intercepts);
+    }
+    if (objective <= high * null_objective_ || objective <= objective_.value(best_, best_intercepts_)) {
+      lowest_ = infinity;
+      return false;
+    }
+    if (!(objective <= hopeless * null_objective_)) return true;
+    waiting_ = objective < lowest_ ? 0 : waiting_ + 1;
+    lowest_ = std::min(lowest_, objective);
+    return waiting_ == patience;
+  }
+  bool is_high() const { return lowest_ < infinity; }
 
   // With validation rows the result itself, the average included; else where a restart begins.
   void keep_best(double score) {
@@ -147,12 +196,15 @@ class Run {
     descent_.forget_average();
     descent_.schedule().halve();
     restarts_ += 1;
+    lowest_ = infinity;
   }
 
   void transfer(Archive& archive) {
     archive.integer(epoch_);
     archive(limit_);
     archive(restarts_);
+    archive(lowest_);
+    archive(waiting_);
     archive(best_);
     archive(best_intercepts_);
     archive(best_score_);
@@ -162,9 +214,14 @@ class Run {
   const SgdRequest& request_;
   Control control_;
   Descent<View> descent_;
+  std::size_t n_rows_;
+  SgdObjective<View> objective_;
+  double null_objective_;
   std::uint64_t epoch_ = 0;
   double limit_ = infinity;
   double restarts_ = 0;
+  double lowest_ = infinity;  // objective of the epochs in a row that were clearly above the null model
+  double waiting_ = 0;        // epochs since it
   std::vector<double> best_;
   std::vector<double> best_intercepts_;
   double best_score_ = -infinity;

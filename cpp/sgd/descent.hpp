@@ -146,22 +146,10 @@ class Descent {
 
   // Over the epoch, each row's at the time of its draw.
   double mean_loss() const { return losses_.sum() / n_draws(); }
+  double peak_loss() const { return losses_.peak(); }
   // Of the epoch's last iterate.
   double penalty() const { return summary_.penalty; }
   double nonzeros() const { return summary_.nonzeros; }
-  // (1/S) sum_i s_i l(z_i, y_i) of the present, folded iterate.
-  double loss_now() {
-    double sum = 0;
-    for (std::size_t i = 0; i < rows_.X.n_rows; ++i) {
-      const double weight = rows_.weight(i);
-      if (weight == 0) continue;
-      const auto x = rows_.X.row(i);
-      for (std::size_t k = 0; k < n_outputs_; ++k) z_[k] = weights_[k].predict(x) + intercepts_[k];
-      sum += weight * (rows_.classes == nullptr ? loss_.value(z_[0], rows_.y[i]) : multinomial(i));
-    }
-    return sum * to_mean_ / n_counted_;
-  }
-
   void forget_average() {
     for (Weights<View>& weights : weights_) weights.forget_average();
     std::fill(intercept_sums_.begin(), intercept_sums_.end(), 0.0);

@@ -135,8 +135,10 @@ stopping_ : str or ndarray of shape (n_outputs,)
 history_ : dict of ndarray
     One entry per epoch: ``epoch``, ``seconds``, ``loss``, ``objective``, ``score`` (NaN without
     validation rows), ``step_size``, ``nonzeros``, ``restarts`` and, with several outputs,
-    ``output``. A restart is an epoch whose loss exploded or was no number: it begins again with
-    half the step from the best epoch's iterate.
+    ``output``. A restart is an epoch that begins again from the best epoch's iterate with half the
+    step, as its end is no number, exceeds ten times the objective of zero coefficients, or exceeds
+    twice that without having come lower for five epochs. Losses that are zero without a model know
+    no such scale, and a start or later samples may stand higher.
 optimum_estimate_ : (float, float), None, or a list of these per output
     With ``learning_rate="halving"``: the minimum of the objective as extrapolated from the noise
     floors at two step lengths, 2 F(eta/2) - F(eta), and its standard error.
