@@ -12,8 +12,7 @@ namespace {
 
 struct AdagradMoves {
   FINITESUM_INLINE static double coefficient(const AdagradCoordinate& c, const AdagradStep&) { return c.first; }
-  FINITESUM_INLINE static void move(const AdagradStep& a, double x, double& w, double& v) {
-    const double g = a.factor * x;
+  FINITESUM_INLINE static void move(const AdagradStep& a, double g, double& w, double& v) {
     v += g * g;
     w -= a.rate * g / (math::sqrt(v + a.inside) + a.outside);
   }
@@ -24,8 +23,7 @@ struct AdagradL1Moves {
   FINITESUM_INLINE static double coefficient(const AdagradCoordinate& c, const AdagradStep& a) {
     return math::soft_threshold(c.first, a.level) / (c.second + a.outside);
   }
-  FINITESUM_INLINE static void move(const AdagradStep& a, double x, double& u, double& s) {
-    const double g = a.factor * x;
+  FINITESUM_INLINE static void move(const AdagradStep& a, double g, double& u, double& s) {
     const double grown = math::sqrt(s * s + g * g);
     const double growth = (grown + a.outside) / (s + a.outside);
     const double moved = math::soft_threshold(u, a.level) * growth - a.rate * g;
@@ -56,10 +54,10 @@ FINITESUM_INLINE AdagradBlock gather(const T* values, const I* indices, const Ad
 }
 
 template <class Moves, class I>
-FINITESUM_INLINE void move_and_scatter(const AdagradStep& a, AdagradBlock b, const I* indices,
+FINITESUM_INLINE void move_and_scatter(const AdagradStep& a, double factor, AdagradBlock b, const I* indices,
                                        AdagradCoordinate* coordinates) {
 #pragma omp simd
-  for (std::size_t k = 0; k < register_width; ++k) Moves::move(a, b.x[k], b.first[k], b.second[k]);
+  for (std::size_t k = 0; k < register_width; ++k) Moves::move(a, factor * b.x[k], b.first[k], b.second[k]);
 #pragma GCC unroll 8
   for (std::size_t k = 0; k < register_width; ++k)
     coordinates[static_cast<std::size_t>(indices[k])] = {b.first[k], b.second[k]};
@@ -68,21 +66,21 @@ FINITESUM_INLINE void move_and_scatter(const AdagradStep& a, AdagradBlock b, con
 // The last block overlaps the one before. It is gathered ahead of all moves, so that what both hold comes out alike.
 template <class Moves, class T, class I>
 void adagrad_step(const T* values, const I* indices, std::size_t nonzeros, AdagradCoordinate* coordinates,
-                  const AdagradStep* step) {
+                  const AdagradStep* step, double factor) {
   const AdagradStep a = *step;
   if (nonzeros < register_width) {
     for (std::size_t i = 0; i < nonzeros; ++i) {
       AdagradCoordinate& c = coordinates[static_cast<std::size_t>(indices[i])];
-      Moves::move(a, static_cast<double>(values[i]), c.first, c.second);
+      Moves::move(a, factor * static_cast<double>(values[i]), c.first, c.second);
     }
     return;
   }
   const std::size_t end = nonzeros - register_width;
   const AdagradBlock last = gather(values + end, indices + end, coordinates);
   for (std::size_t i = 0; i < end; i += register_width) {
-    move_and_scatter<Moves>(a, gather(values + i, indices + i, coordinates), indices + i, coordinates);
+    move_and_scatter<Moves>(a, factor, gather(values + i, indices + i, coordinates), indices + i, coordinates);
   }
-  move_and_scatter<Moves>(a, last, indices + end, coordinates);
+  move_and_scatter<Moves>(a, factor, last, indices + end, coordinates);
 }
 
 template <class Moves, class T, class I>

@@ -260,22 +260,22 @@ struct AdagradCoordinate {
   double second = 0;
 };
 
-// Along factor x; the caller raises the level.
+// The caller raises the level.
 struct AdagradStep {
   double rate;
-  double factor;
   double inside;
   double outside;
   double level;
 };
 
-// Of the step `dot` takes `outside` and `level` alone. Of two functions the second is with L1.
+// Of the step `dot` takes `outside` and `level` alone. A step goes along factor x; the factor, which is known last,
+// goes not by memory. Of two functions the second is with L1.
 template <class T, class I>
 struct AdagradKernels {
   double (*dot[2])(const T* values, const I* indices, std::size_t nonzeros, const AdagradCoordinate* coordinates,
                    const AdagradStep* step);
   void (*step[2])(const T* values, const I* indices, std::size_t nonzeros, AdagradCoordinate* coordinates,
-                  const AdagradStep* step);
+                  const AdagradStep* step, double factor);
 };
 
 struct AllAdagradKernels {

@@ -27,7 +27,7 @@ class AdagradWeights final : public RuleWeights<CsrView<T, I>> {
 
   double predict(SparseRow<T, I> x) override {
     begin();
-    const AdagradStep at{0, 0, root_.inside, root_.outside, level_};
+    const AdagradStep at{0, root_.inside, root_.outside, level_};
     return kernels<T>().dot[HasL1](x.values, x.indices, x.size, coordinates_.data(), &at);
   }
   void step(double rate, const BatchGradient<CsrView<T, I>>& gradient, double of_intercept,
@@ -90,8 +90,8 @@ class AdagradWeights final : public RuleWeights<CsrView<T, I>> {
 
   template <class Value>
   void step_along(double rate, SparseRow<Value, I> x, double factor, double of_intercept, double& intercept) {
-    const AdagradStep step{rate, factor, root_.inside, root_.outside, level_};
-    kernels<Value>().step[HasL1](x.values, x.indices, x.size, coordinates_.data(), &step);
+    const AdagradStep step{rate, root_.inside, root_.outside, level_};
+    kernels<Value>().step[HasL1](x.values, x.indices, x.size, coordinates_.data(), &step, factor);
     level_ += rate * l1_;
     intercept_.step(rule_.template step<double>(rate, ++n_steps_), of_intercept, intercept);
   }
