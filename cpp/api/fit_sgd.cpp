@@ -157,16 +157,16 @@ class Run {
   // Whether to begin again, judged by what the run would return: far above the null model nothing is worth keeping, and
   // what stays clearly above it for epochs neither converges nor explodes. It may do so for a while, as the long first
   // steps of a falling rate do. No lower than it would begin again it need not be: other rows may have led there. A
-  // loss that is zero without a model knows no scale. The draws' losses are those of the way: where they come near the
-  // null model's, or are few, a pass over the rows tells.
+  // loss that is zero without a model knows no scale. The draws' losses are those of the way: where those of a block
+  // are high, too, or rows are few, a pass over the rows tells.
   bool is_lost() {
     constexpr double high = 2;
     constexpr double hopeless = 10;
     constexpr double patience = 5;  // epochs
     constexpr std::size_t few = 4 * block_rows;
-    const bool is_near = !(descent_.peak_loss() + descent_.penalty() <= null_objective_);
+    const bool was_high = !(descent_.peak_loss() + descent_.penalty() <= high * null_objective_);
     double objective = 0;
-    if (null_objective_ > 0 && (n_rows_ <= few || is_near)) {
+    if (null_objective_ > 0 && (n_rows_ <= few || was_high)) {
       const Coefficients now = present();
       objective = objective_.value(now.coef, now.intercepts);
     }

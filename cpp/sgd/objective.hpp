@@ -1,13 +1,13 @@
 // The objective of stochastic gradient descent at any coefficients, by a pass over the rows.
 #pragma once
 
-#include <cmath>
 #include <cstddef>
-#include <limits>
+#include <utility>
 #include <vector>
 
 #include "core/math.hpp"
 #include "losses/subgradient.hpp"
+#include "sgd/epoch_loss.hpp"
 #include "sgd/options.hpp"
 #include "sgd/rows.hpp"
 
@@ -26,7 +26,7 @@ class SgdObjective {
         l2_(options.alpha * (1 - options.l1_ratio)),
         scale_(to_mean / n_counted),
         n_outputs_(options.n_classes > 0 ? options.n_classes : 1),
-        z_((n_outputs_ + 3) / 4 * 4, -std::numeric_limits<double>::infinity()),
+        z_((n_outputs_ + 3) / 4 * 4, -math::infinity),
         p_(z_.size()) {}
 
   // (1/S) sum_i s_i l(z_i, y_i); coefficients stand output by output.
@@ -48,18 +48,20 @@ class SgdObjective {
  private:
   template <class Predict>
   double mean(const Predict& predict) {
-    double sum = 0;
+    EpochLoss sum(loss_);
+    sum.begin(math::infinity);
     for (std::size_t i = 0; i < rows_.X.n_rows; ++i) {
       const double weight = rows_.weight(i);
       if (weight == 0) continue;
+      if (rows_.classes == nullptr) {
+        sum.push(predict(i, 0), rows_.y[i], weight);
+        continue;
+      }
       for (std::size_t k = 0; k < n_outputs_; ++k) z_[k] = predict(i, k);
-      sum += weight * of_row(i);
+      sum.add(weight * softmax_(z_.data(), z_.size(), static_cast<std::size_t>(rows_.classes[i]), p_.data()));
     }
-    return sum * scale_;
-  }
-  double of_row(std::size_t i) {
-    if (rows_.classes == nullptr) return loss_.value(z_[0], rows_.y[i]);
-    return softmax_(z_.data(), z_.size(), static_cast<std::size_t>(rows_.classes[i]), p_.data());
+    sum.settle();
+    return sum.sum() * scale_;
   }
 
   decltype(row_kernels(std::declval<const KernelTable&>(), std::declval<const View&>())) kernels_;
