@@ -141,6 +141,32 @@ def test_threads_and_instruction_sets_change_no_bit(shape, dtype, relu):
     assert run(3, "") == wanted
 
 
+LARGE = {np.float32: 1 << 21, np.float64: 1 << 20}  # numbers whose results pass the caches by
+
+
+@each_dtype
+@pytest.mark.parametrize("relu", [False, True])
+@pytest.mark.parametrize("rest", [(128,), (77,), (3,), (6, 9, 7), (2, 50, 41)], ids=str)
+def test_results_past_the_caches_are_those_of_parts(rest, dtype, relu):
+    n = LARGE[dtype] // int(np.prod(rest)) + 1
+    x, gamma, beta, dy = problem((n + 1, *rest), dtype)
+    x, dy = (a.ravel()[1 : n * a[0].size + 1].reshape(n, *rest) for a in (x, dy))  # no line's begin
+    running = {"running_mean": beta, "running_var": gamma**2}
+    given = {"relu": relu, "training": False, **running}
+    part = n // 3  # small enough to stay
+    cut = slice(part, 2 * part)
+    for n_threads in (1, 2):
+        y, cache = batch_norm(x, gamma, beta, n_threads=n_threads, **given)
+        dx = batch_norm_backward(dy, cache)[0]
+        part_y, part_cache = batch_norm(x[cut], gamma, beta, **given)
+        assert_array_equal(y[cut], part_y)
+        assert_array_equal(dx[cut], batch_norm_backward(dy[cut], part_cache)[0])
+    _, cache = batch_norm(x, gamma, beta, relu=relu)
+    dx = batch_norm_backward(dy, cache)[0]
+    place = dy.copy()  # what is written where it was read does not pass the caches by
+    assert_array_equal(batch_norm_backward(place, cache, out=place)[0], dx)
+
+
 @settings(max_examples=30, deadline=None)
 @given(
     shape=st.tuples(st.integers(2, 40), st.integers(1, 70)),

@@ -111,6 +111,42 @@ def diagonal(d, seed):
     return A, A @ star, eigenvalues, star, w / np.linalg.norm(w)
 
 
+@pytest.mark.theory
+@pytest.mark.parametrize("along", range(4))
+@pytest.mark.parametrize("seed", range(3))
+def test_the_condition_number_is_that_of_a_projected_matrix(along, seed):
+    """Cai, Li, Shen, ICML 2019: near the optimum u, errors go by I - eps |u|^2/|w|^2 H*, where
+    H* = H - H u u^T H / (u^T H u) has the eigenvalue 0 along u and all others within H's."""
+    eigenvalues = np.array([1.0, 5.0, 10.0, 200.0])
+    H = np.diag(eigenvalues)
+    rng = np.random.default_rng(seed)
+    star = 0.05 * rng.normal(size=4) + np.eye(4)[along]
+    projected = H - np.outer(H @ star, H @ star) / (star @ H @ star)
+    found = np.linalg.eigvalsh(projected)
+    assert abs(found[0]) < 1e-12 * eigenvalues[-1]
+    assert np.all(found[1:] >= eigenvalues[:-1] - 1e-10)
+    assert np.all(found[1:] <= eigenvalues[1:] + 1e-10)
+    condition, plain = found[-1] / found[1], eigenvalues[-1] / eigenvalues[0]
+    assert condition <= plain * (1 + 1e-12)
+    if along == 3:  # batch normalization has taken the largest one away
+        assert condition < 0.06 * plain
+
+    A = np.diag(np.sqrt(4 * eigenvalues))
+    first = star + 1e-5 * rng.normal(size=4)
+    best = 2 / (found[1] + found[-1])
+    rate = best * (first @ first) / (star @ star)
+
+    def error(n_steps):
+        model = after(n_steps, A, A @ star, w=first, learning_rate=rate, fit_intercept=False)
+        return np.linalg.norm(model.coef_ - star)
+
+    factor = (error(60) / error(30)) ** (1 / 30)
+    slowest = (condition - 1) / (condition + 1)
+    assert factor <= slowest + 1e-3
+    assert factor >= slowest - 0.02  # and it is not a smaller one
+    assert factor <= (plain - 1) / (plain + 1) + 1e-3  # gradient descent's with its best step
+
+
 def gap_after_3000(d, rate, seed):
     A, y, eigenvalues, star, w = diagonal(d, seed)
     model = after(3000, A, y, w=w, learning_rate=rate, fit_intercept=False)

@@ -39,7 +39,10 @@ const T* channel_data(const OptionalArray<T>& values, const BatchShape& shape) {
   return values->data();
 }
 
-int used_threads(int n_threads) { return std::min(n_threads > 0 ? n_threads : available_threads(), most_threads()); }
+int used_threads(int n_threads) {
+  if (n_threads == 1) return 1;  // without asking the system how many there are
+  return std::min(n_threads > 0 ? n_threads : available_threads(), most_threads());
+}
 
 const KernelTable& table_of(const std::string& isa) { return isa.empty() ? kernels() : kernels(isa); }
 

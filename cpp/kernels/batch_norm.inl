@@ -5,6 +5,7 @@
 
 #include "core/math.hpp"
 #include "kernels/lanes.inl"
+#include "kernels/stream.inl"
 #include "kernels/table.hpp"
 
 namespace finitesum::FINITESUM_ISA {
@@ -53,27 +54,13 @@ struct ByRow {
     for (; i < block.n; ++i) add_rows<1>(block.first + i * block.width, block.width, terms, sums);
   }
 
-  // Likewise the numbers of a channel, for some rows.
-  template <std::size_t Rows, class Assignments>
-  FINITESUM_INLINE static void assign_column(std::size_t first, std::size_t width, std::size_t j,
-                                             const Assignments& assignments) {
-    const auto assignment = assignments(j);
-#pragma GCC unroll 8
-    for (std::size_t r = 0; r < Rows; ++r) assignment(first + r * width + j);
-  }
-
-  template <std::size_t Rows, class Assignments>
-  FINITESUM_INLINE static void assign_rows(std::size_t first, std::size_t width, const Assignments& assignments) {
+  // `count` numbers of line i of the block, from column j on.
+  template <class Values, class T>
+  FINITESUM_INLINE static void fill(const BatchBlock& block, std::size_t i, std::size_t j, std::size_t count,
+                                    const Values& values, T* out) {
+    const std::size_t at = block.first + i * block.width + j;
 #pragma omp simd
-    for (std::size_t j = 0; j < width; ++j) assign_column<Rows>(first, width, j, assignments);
-  }
-
-  template <class Assignments>
-  FINITESUM_INLINE static void assign(const BatchBlock& block, const Assignments& assignments) {
-    constexpr std::size_t rows = 4;
-    std::size_t i = 0;
-    for (; i + rows <= block.n; i += rows) assign_rows<rows>(block.first + i * block.width, block.width, assignments);
-    for (; i < block.n; ++i) assign_rows<1>(block.first + i * block.width, block.width, assignments);
+    for (std::size_t k = 0; k < count; ++k) out[k] = values(j + k)(at + k);
   }
 };
 
@@ -122,17 +109,37 @@ struct ByPlane {
     }
   }
 
-  template <class Assignments>
-  FINITESUM_INLINE static void assign(const BatchBlock& block, const Assignments& assignments) {
-    const std::size_t first_plane = block.first / block.width;
-    for (std::size_t i = first_plane; i < first_plane + block.n; ++i) {
-      const auto assignment = assignments(i % block.channels);
-      const std::size_t begin = i * block.width;
+  template <class Values, class T>
+  FINITESUM_INLINE static void fill(const BatchBlock& block, std::size_t i, std::size_t j, std::size_t count,
+                                    const Values& values, T* out) {
+    const auto value = values((block.first / block.width + i) % block.channels);
+    const std::size_t at = block.first + i * block.width + j;
 #pragma omp simd
-      for (std::size_t at = begin; at < begin + block.width; ++at) assignment(at);
-    }
+    for (std::size_t k = 0; k < count; ++k) out[k] = value(at + k);
   }
 };
+
+// out[i] = value(i) for all numbers of the block, line by line: several rows at a time would save loads of the
+// channels' numbers, but memory is read faster one row after the other. What is to pass the caches by goes through a
+// short buffer.
+template <class Layout, class Values, class T>
+FINITESUM_INLINE void assign(const BatchBlock& block, const Values& values, T* out) {
+  constexpr std::size_t size = 64;
+  alignas(64) T buffer[size];
+  for (std::size_t i = 0; i < block.n; ++i) {
+    T* const line = out + block.first + i * block.width;
+    if (!block.streams) {
+      Layout::fill(block, i, 0, block.width, values, line);
+      continue;
+    }
+    for (std::size_t j = 0; j < block.width; j += size) {
+      const std::size_t count = block.width - j < size ? block.width - j : size;
+      Layout::fill(block, i, j, count, values, buffer);
+      stream(buffer, count, line + j);
+    }
+  }
+  if (block.streams) finish_streams();
+}
 
 template <class T>
 FINITESUM_INLINE T normalized(T x, T center, T scale, T offset) {
@@ -154,14 +161,14 @@ void moment_sums(const T* x, const BatchBlock* block, const double* shift, doubl
 template <class Layout, bool Relu, class T>
 void normalize(const T* x, const BatchBlock* block, const Normalization<T>* normalization, T* y) {
   const Normalization<T> a = *normalization;
-  const auto assignments = [=](std::size_t c) FINITESUM_INLINE_LAMBDA {
+  const auto values = [=](std::size_t c) FINITESUM_INLINE_LAMBDA {
     const T center = a.center[c], scale = a.scale[c], offset = a.offset[c];
     return [=](std::size_t i) FINITESUM_INLINE_LAMBDA {
       const T value = normalized(x[i], center, scale, offset);
-      y[i] = Relu ? math::max(value, T{0}) : value;
+      return Relu ? math::max(value, T{0}) : value;
     };
   };
-  Layout::assign(*block, assignments);
+  assign<Layout>(*block, values, y);
 }
 
 // The gradient behind ReLU, whose output is computed again: with the same operations, hence with the same sign.
@@ -190,15 +197,15 @@ void input_gradient(const T* x, const T* dy, const BatchBlock* block, const Norm
                     const InputGradient<T>* gradient, T* dx) {
   const Normalization<T> a = *normalization;
   const InputGradient<T> b = *gradient;
-  const auto assignments = [=](std::size_t c) FINITESUM_INLINE_LAMBDA {
+  const auto values = [=](std::size_t c) FINITESUM_INLINE_LAMBDA {
     const T center = a.center[c], scale = a.scale[c], offset = a.offset[c];
     const T mean = b.mean[c], slope = b.slope[c], rest = b.rest[c];
     return [=](std::size_t i) FINITESUM_INLINE_LAMBDA {
       const T g = behind_relu<Relu>(dy[i], x[i], center, scale, offset);
-      dx[i] = (g - mean) * scale + ((x[i] - center) * slope + rest);
+      return (g - mean) * scale + ((x[i] - center) * slope + rest);
     };
   };
-  Layout::assign(*block, assignments);
+  assign<Layout>(*block, values, dx);
 }
 
 template <class Layout, class T>

@@ -186,6 +186,7 @@ struct BatchBlock {
   std::size_t n;
   std::size_t width;
   std::size_t channels;
+  bool streams;  // what is written passes the caches by
 };
 
 // y = (x - center) scale + offset, a number per channel: center is the mean rounded to T, and offset makes up for that.

@@ -30,7 +30,7 @@ __all__ = ["BatchNormCache", "batch_norm", "batch_norm_backward", "population_st
 _DTYPES = (np.dtype(np.float32), np.dtype(np.float64))
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False, slots=True)
 class BatchNormCache:
     """What `batch_norm_backward` needs of a call of `batch_norm`: views, no copies.
 
