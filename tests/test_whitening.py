@@ -223,6 +223,32 @@ def test_affine_maps_of_the_inputs_change_nothing(momentum: float) -> None:
     np.testing.assert_allclose(*found, rtol=1e-8, atol=1e-9)
 
 
+@pytest.mark.theory
+@pytest.mark.parametrize("n_inputs", [4, 16])
+@pytest.mark.parametrize("share", [0.0, 0.5])
+def test_the_longest_step_is_that_of_gradient_descent_on_v(n_inputs: int, share: float) -> None:
+    """Inputs that are whitened one by one keep their correlations: plain steps on v are stable up
+    to 2 / lambda, lambda = beta^2 max(1, largest eigenvalue of the correlation matrix)."""
+    rng = np.random.default_rng(0)
+    X = np.sqrt(1 - share) * rng.standard_normal((200, n_inputs)) + np.sqrt(share) * (
+        rng.standard_normal((200, 1))
+    )
+    X = X * 10.0 ** rng.integers(-2, 3, n_inputs) + 3
+    eigenvalues = np.linalg.eigvalsh(np.corrcoef(X.T))
+    longest = 2 * np.sqrt(n_inputs) / max(1.0, eigenvalues[-1])
+    y = rng.standard_normal((200, 3))
+
+    def loss(part: float) -> float:
+        net = on_planes([], "squared", ("whitening", {"eps": 0.0}), (n_inputs,))
+        train(net, X, y.ravel(), np.full(128, 1e-6), 200)  # averages of many rows
+        before = net.core.evaluate(core_matrix(X), y.ravel(), None, np.arange(200))[1]
+        train(net, X, y.ravel(), np.full(256, part * longest), 200)
+        return float(net.core.evaluate(core_matrix(X), y.ravel(), None, np.arange(200))[1] / before)
+
+    assert loss(0.95) <= 1
+    assert loss(1.05) > 1e6
+
+
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize(
     "options",

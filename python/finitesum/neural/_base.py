@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.model_selection import train_test_split
 from sklearn.utils._tags import Tags
 from sklearn.utils.validation import check_is_fitted, validate_data
 from threadpoolctl import threadpool_limits
@@ -234,7 +233,11 @@ class MultilayerPerceptron(BaseEstimator):  # type: ignore[misc]  # untyped base
                 self._minimize(network, training, progress)
             else:
                 if validation is None and self.early_stopping:
-                    training, validation = self._split(training, y, progress.seed)
+                    stratify = y if self._stratifies(y) else None
+                    training, held = training.split(
+                        self.validation_fraction, progress.seed, stratify
+                    )
+                    validation = held, y[held.rows]
                 self._run(network, training, progress, validation, max_iter)
         if not np.isfinite(network.core.flat_parameters).all():
             raise ValueError(
@@ -301,32 +304,6 @@ class MultilayerPerceptron(BaseEstimator):  # type: ignore[misc]  # untyped base
             self.__dict__.pop(name, None)  # of another solver's fit before
         if network.places("batch_norm"):
             network.core.collect(core_matrix(training.X), training.rows, len(training.rows))
-
-    def _split(
-        self, training: Rows, y: NDArray[Any], seed: int
-    ) -> tuple[Rows, tuple[Rows, NDArray[Any]]]:
-        stratify = y if self._stratifies(y) else None
-        rows, held = train_test_split(
-            training.rows,
-            test_size=self.validation_fraction,
-            random_state=seed % 2**32,
-            stratify=stratify,
-        )
-        if len(held) < 2:
-            raise ValueError(
-                "The validation set is too small. Increase 'validation_fraction' or the size of "
-                "your dataset."
-            )
-        parts = [
-            Rows(training.X, training.targets, training.weight, np.sort(part))
-            for part in (rows, held)
-        ]
-        if min(part.total_weight() for part in parts) == 0:
-            raise ValueError(
-                "The sample weights for validation set are all zero, consider using a different "
-                "random state."
-            )
-        return parts[0], (parts[1], y[parts[1].rows])
 
     def _stratifies(self, y: NDArray[Any]) -> bool:
         return False

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.model_selection import train_test_split
 from sklearn.utils import check_array
 
 from finitesum import _core
@@ -31,6 +32,26 @@ class Rows:
     def total_weight(self) -> float:
         """Sum of the weights."""
         return float(len(self.rows) if self.weight is None else self.weight[self.rows].sum())
+
+    def split(
+        self, fraction: float, seed: int, stratify: NDArray[Any] | None
+    ) -> tuple["Rows", "Rows"]:
+        """Hold out a fraction for validation: the rows to learn from, and those."""
+        parts = train_test_split(
+            self.rows, test_size=fraction, random_state=seed % 2**32, stratify=stratify
+        )
+        if len(parts[1]) < 2:
+            raise ValueError(
+                "The validation set is too small. Increase 'validation_fraction' or the size of "
+                "your dataset."
+            )
+        training, held = (replace(self, rows=np.sort(part)) for part in parts)
+        if min(training.total_weight(), held.total_weight()) == 0:
+            raise ValueError(
+                "The sample weights for validation set are all zero, consider using a different "
+                "random state."
+            )
+        return training, held
 
 
 @dataclass
