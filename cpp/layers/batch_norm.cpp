@@ -139,8 +139,11 @@ struct Columns {
         exact_scale(shape.channels),
         rounding(shape.channels),
         center(per_column<T>(blocks, shape, [&](std::size_t c) { return norm.mean[c]; })) {
+    const double eps = norm.eps;  // copies, or the first loop would not be vectorized
+    const double* const variance = norm.variance;
+    double* const inverse = inverse_deviation.data();
+    for (std::size_t c = 0; c < shape.channels; ++c) inverse[c] = 1.0 / std::sqrt(variance[c] + eps);
     for (std::size_t c = 0; c < shape.channels; ++c) {
-      inverse_deviation[c] = 1.0 / std::sqrt(norm.variance[c] + norm.eps);
       exact_scale[c] = (norm.gamma != nullptr ? static_cast<double>(norm.gamma[c]) : 1.0) * inverse_deviation[c];
       rounding[c] = static_cast<double>(center[c]) - norm.mean[c];
     }
