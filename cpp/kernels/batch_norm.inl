@@ -171,11 +171,12 @@ void normalize(const T* x, const BatchBlock* block, const Normalization<T>* norm
   assign<Layout>(*block, values, y);
 }
 
-// The gradient behind ReLU, whose output is computed again: with the same operations, hence with the same sign.
+// Whether ReLU has cut the output off, which is computed again: with the same operations, hence with the same sign.
+// What is chosen by it is a result, not dy itself: a load of dy under a mask would wait for x.
 template <bool Relu, class T>
-FINITESUM_INLINE T behind_relu(T dy, T x, T center, T scale, T offset) {
-  if constexpr (Relu) return normalized(x, center, scale, offset) <= T{0} ? T{0} : dy;
-  return dy;
+FINITESUM_INLINE bool is_cut(T x, T center, T scale, T offset) {
+  if constexpr (Relu) return normalized(x, center, scale, offset) <= T{0};
+  return false;
 }
 
 template <class Layout, bool Relu, class T>
@@ -185,8 +186,9 @@ void gradient_sums(const T* x, const T* dy, const BatchBlock* block, const Norma
   const auto terms = [=](std::size_t c) FINITESUM_INLINE_LAMBDA {
     const T center = a.center[c], scale = a.scale[c], offset = a.offset[c];
     return [=](std::size_t i) FINITESUM_INLINE_LAMBDA {
-      const T g = behind_relu<Relu>(dy[i], x[i], center, scale, offset);
-      return Pair<T>{g, g * (x[i] - center)};
+      const bool cut = is_cut<Relu>(x[i], center, scale, offset);
+      const T g = dy[i], product = g * (x[i] - center);
+      return Pair<T>{cut ? T{0} : g, cut ? T{0} : product};
     };
   };
   Layout::add(*block, terms, sums);
@@ -201,8 +203,9 @@ void input_gradient(const T* x, const T* dy, const BatchBlock* block, const Norm
     const T center = a.center[c], scale = a.scale[c], offset = a.offset[c];
     const T mean = b.mean[c], slope = b.slope[c], rest = b.rest[c];
     return [=](std::size_t i) FINITESUM_INLINE_LAMBDA {
-      const T g = behind_relu<Relu>(dy[i], x[i], center, scale, offset);
-      return (g - mean) * scale + ((x[i] - center) * slope + rest);
+      const T distance = dy[i] - mean;
+      const T g = is_cut<Relu>(x[i], center, scale, offset) ? T{0} - mean : distance;
+      return g * scale + ((x[i] - center) * slope + rest);
     };
   };
   assign<Layout>(*block, values, dx);
