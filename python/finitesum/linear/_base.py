@@ -2,6 +2,7 @@
 
 import math
 import warnings
+from collections.abc import Iterator
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
@@ -142,7 +143,7 @@ class LinearEstimator(LinearModel):
         weight: NDArray[np.float64] | None,
         problem: Problem,
         result: FitResult,
-    ) -> list[Finding]:
+    ) -> Iterator[Finding]:
         """Look for what hurts the fit of an output, see `finitesum.diagnose`."""
         X = summed(X)
         return fit_findings(

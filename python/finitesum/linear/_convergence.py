@@ -1,7 +1,7 @@
 """What a ConvergenceWarning says: why a fit stopped short of tol and what would help."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from finitesum import theory
 from finitesum._findings import Finding
@@ -19,7 +19,7 @@ def convergence_message(
     estimator_name: str,
     results: list[FitResult],
     control: Control,
-    findings_of: Callable[[int], list[Finding]],
+    findings_of: Callable[[int], Iterable[Finding]],
 ) -> str | None:
     """Say what stopped the fit short of tol, how far it came and what to change.
 
@@ -61,7 +61,7 @@ def convergence_message(
     elif not advice:
         found = findings_of(output)
         if solver in _INSENSITIVE_TO_SCALE:
-            found = [f for f in found if f.name in ("tol_below_precision", "separable")]
+            found = (f for f in found if f.name in ("tol_below_precision", "separable"))
         advices = [_first_change(found), _more_epochs(worst, control.tol)]
         advice = " ".join(filter(None, advices))
         advice = advice or "Raise max_iter or tol, or try another solver."
@@ -71,11 +71,10 @@ def convergence_message(
     )
 
 
-def _first_change(found: list[Finding]) -> str | None:
-    if not found:
-        return None
-    message = found[0].message
-    return f"{message[0].upper()}{message[1:]}. {found[0].change}"
+def _first_change(found: Iterable[Finding]) -> str | None:
+    for finding in found:
+        return f"{finding.message[0].upper()}{finding.message[1:]}. {finding.change}"
+    return None
 
 
 def _more_epochs(result: FitResult, tol: float) -> str | None:

@@ -1,6 +1,6 @@
 """What slows a fit down or spoils its result: the data, the problem posed on it, the settings."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -24,25 +24,28 @@ def fit_findings(
     problem: Problem,
     estimator: Any,
     separable: Callable[[], Finding | None],
-) -> list[Finding]:
+) -> Iterator[Finding]:
     """Look for everything that `finitesum.diagnose` names, what hurts most first.
 
-    `separable` looks for a separator of the classes; it is called where one would cost little.
+    Each is looked for when it is asked for. `separable` looks for a separator of the classes; it is
+    called where one would cost little.
     """
+    first = _present(_tol_below_precision(X, estimator.tol))
+    yield from first
     summary = summarize(X, weight)
-    found = _present(_tol_below_precision(X, estimator.tol))
-    found += data_findings(
+    of_data = data_findings(
         summary,
         weight,
         fit_intercept=bool(estimator.fit_intercept),
         sampling=estimator.sampling,
         sparse=sp.issparse(X),
     )
-    if _is_barely_penalized(problem, summary):
-        found += _present(separable())
-    if not found:
-        found += _present(_ill_conditioned(summary, weight, problem, estimator))
-    return found + _present(_duplicate_columns(X, summary))
+    yield from of_data
+    separator = _present(separable() if _is_barely_penalized(problem, summary) else None)
+    yield from separator
+    if not (first or of_data or separator):
+        yield from _present(_ill_conditioned(summary, weight, problem, estimator))
+    yield from _present(_duplicate_columns(X, summary))
 
 
 def summed(X: Any) -> Any:
