@@ -21,6 +21,8 @@ from finitesum import (
     smoothness,
     smoothness_report,
 )
+from finitesum.linear._findings import separated_objective
+from finitesum.linear._solve import Problem
 from linear_data import ALL, design, target_of
 
 N, P = 1000, 8
@@ -309,6 +311,18 @@ def test_warning_names_separability_of_three_classes():
     bound = float(re.search(r"objective is below (\S+) of", message)[1])
     model.set_params(solver="auto", tol=1e-12, max_iter=1000).fit(X, y)
     assert model.objective_ / model.null_objective_ <= 1.05 * bound  # it is printed to two digits
+
+
+@pytest.mark.parametrize("size", [1e-310, 1e-160, 1.0])
+def test_a_separator_with_tiny_margins_is_expensive_or_cheap_but_no_error(size):
+    margins, share = np.full((3, 1), size), np.full(3, 1.0 / 3.0)
+    problem = Problem("logistic", 1e-3)
+    bound = separated_objective(margins, share, np.array([1.0]), problem)
+    if size < 1.0:
+        assert bound == np.inf
+    else:  # multiples 1, 2, 4, ... of a margin of one
+        t = 2.0 ** np.arange(11)
+        assert bound == pytest.approx((np.log1p(np.exp(-t)) + 0.5e-3 * t**2).min(), rel=1e-12)
 
 
 def test_newton_is_not_told_to_scale_columns():

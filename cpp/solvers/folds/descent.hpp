@@ -176,14 +176,18 @@ class FoldDescent : public FoldSolver {
     });
   }
 
+  // Coefficient j with t times the move; a move that is not taken may be anything.
+  static double coefficient_at(const FoldIterate& fold, std::size_t j, double t) {
+    return t == 0 ? fold.w[j] : fold.w[j] + t * fold.move[j];
+  }
   static double norm1_at(const FoldIterate& fold, double t) {
-    return chained_sum(fold.w.size(), [&](std::size_t j) { return std::fabs(fold.w[j] + t * fold.move[j]); });
+    return chained_sum(fold.w.size(), [&](std::size_t j) { return std::fabs(coefficient_at(fold, j, t)); });
   }
 
   double penalty_at(std::size_t k, double t) const {
     const FoldIterate& fold = folds_[k];
     const double square = chained_sum(fold.w.size(), [&](std::size_t j) {
-      const double w = fold.w[j] + t * fold.move[j];
+      const double w = coefficient_at(fold, j, t);
       return w * w;
     });
     const double l1 = problem_.folds[k].l1();

@@ -195,7 +195,8 @@ def _separation(
     rows = weight > 0.0
     share = weight[rows] / weight[rows].sum()
     bound = separated_objective(margins[rows], share, result["coef"], problem)
-    return bound / result["null_objective"]
+    null = result["null_objective"]
+    return bound / null if null > 0.0 else np.inf
 
 
 def _per_output(values: list[Any]) -> Any:

@@ -123,14 +123,12 @@ def separated_objective(
     if not smallest > 0.0:
         return np.inf
     l1, l2 = problem.alpha * problem.l1_ratio, problem.alpha * (1.0 - problem.l1_ratio)
-    return float(
-        min(
-            share @ np.log1p(np.exp(-t * margins).sum(axis=1))
-            + l1 * t * np.abs(coef).sum()
-            + l2 * t**2 / 2.0 * (coef**2).sum()
-            for t in 2.0 ** np.arange(11) / smallest
-        )
-    )
+    with np.errstate(over="ignore", invalid="ignore"):  # of multiples that are too long
+        multiples = 2.0 ** np.arange(11) / smallest
+        losses = [share @ np.log1p(np.exp(-t * margins).sum(axis=1)) for t in multiples]
+        penalties = l1 * multiples * np.abs(coef).sum() + l2 / 2.0 * multiples**2 * (coef**2).sum()
+        values = losses + penalties
+    return float(np.nanmin([*values, np.inf]))
 
 
 def _ill_conditioned(
@@ -155,11 +153,7 @@ def _ill_conditioned(
     passes = predicted_passes(method, n, float(L) + mu, mu, epsilon)
     if not estimator.max_iter < passes < np.inf:
         return None
-    change = (
-        "Use solver='newton'."
-        if newton
-        else f"Raise max_iter to {passes:.0e}, or strengthen the penalty as many times."
-    )
+    change = "Use solver='newton'." if newton else "Raise max_iter, or strengthen the penalty."
     return Finding(
         "ill_conditioned",
         passes,

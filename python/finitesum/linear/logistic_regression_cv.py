@@ -247,12 +247,12 @@ class LogisticRegressionCV(LogisticRegression):
         assert found[0][0].coef is not None
         n_outputs, p = found[0][0].coef[0].shape
         shape = (len(found), len(found[0]), len(back), n_outputs, p + bool(self.fit_intercept))
-        joined = np.empty(shape)
+        joined, places = np.empty(shape), np.argsort(back)
         for k, by_path in enumerate(found):
             for at, path in enumerate(by_path):
                 assert path.coef is not None
                 assert path.intercept is not None
-                for step, place in enumerate(np.argsort(back)):
+                for step, place in enumerate(places):
                     joined[k, at, place, :, :p] = path.coef[step]
                     if self.fit_intercept:
                         joined[k, at, place, :, p] = path.intercept[step]
